@@ -1,0 +1,1 @@
+"""Try-on engines behind one interface. Knows no ComfyUI; heavy imports stay in the engines."""
