@@ -51,7 +51,12 @@ def to_json(pose: Pose) -> dict:
         "format": "openpose18",
         "size": [pose.width, pose.height],
         "keypoints": [
-            {"name": name, "x": round(p.x, 2), "y": round(p.y, 2), "confidence": round(p.confidence, 3)}
+            {
+                "name": name,
+                "x": round(p.x, 2),
+                "y": round(p.y, 2),
+                "confidence": round(p.confidence, 3),
+            }
             for name, p in ((name, pose.keypoints[name]) for name in NAMES)
         ],
     }
