@@ -1,0 +1,79 @@
+"""Completes what an engine needs from what the user connected."""
+
+import numpy as np
+
+from ..imaging import body, labels, parse, scribble, strokes
+from ..imaging import pose as poses
+from ..imaging.parsing import Parsing
+from .engine import TryOnRequest
+
+MASK_THRESHOLD = 0.5  # of a soft mask; the engines matte the edge again
+
+
+def prepare(
+    person: np.ndarray,
+    garment: np.ndarray,
+    garment_mask: np.ndarray,
+    *,
+    garment_parsing: Parsing | None = None,
+    pose: dict | None = None,
+    hints: str | None = None,
+    repaint_mask: np.ndarray | None = None,
+    region: str = "auto",
+) -> TryOnRequest:
+    """Returns the request of one picture; parses and locates what was not given.
+
+    Args:
+        person: (H, W, 3) uint8 sRGB.
+        garment: (h, w, 3) uint8 sRGB.
+        garment_mask: (h, w) float32 in [0, 1].
+        garment_parsing: Of the garment's photo.
+        pose: The person's keypoints as an OpenPose frame; joints it lacks are worked out.
+        hints: Stroke document for the person's photo, as JSON.
+        repaint_mask: (H, W) float32 in [0, 1].
+        region: "auto" or one of `parsing.REGIONS`.
+
+    Raises:
+        ValueError: the garment mask is empty, or garment_parsing is of another picture.
+    """
+    mask = garment_mask > MASK_THRESHOLD
+    if not mask.any():
+        raise ValueError(
+            "garment_mask must select the garment, got an empty mask. Connect the garment alpha "
+            "of Remove Mannequin, or check that Parse Mannequin Photo found a garment."
+        )
+    of_garment = parse.parse(garment) if garment_parsing is None else garment_parsing
+    if of_garment.size != mask.shape:
+        raise ValueError(
+            f"garment_parsing must be {mask.shape[0]}x{mask.shape[1]} like garment, got "
+            f"{of_garment.size[0]}x{of_garment.size[1]}. Connect the parsing of the same photo."
+        )
+    of_person = parse.parse(person)
+    return TryOnRequest(
+        person=person,
+        garment=garment,
+        garment_mask=mask,
+        person_pose=_locate(of_person, pose),
+        garment_pose=_locate(_with_garment(of_garment, mask)),
+        person_parsing=of_person,
+        repaint_mask=None if repaint_mask is None else repaint_mask > MASK_THRESHOLD,
+        hints=None
+        if hints is None
+        else scribble.render(strokes.from_json(hints), person.shape[:2]),
+        region=of_garment.region if region == "auto" else region,
+    )
+
+
+def _locate(parsing: Parsing, frame: dict | None = None) -> poses.Pose:
+    located = body.locate(parsing)
+    if frame is None:
+        return located
+    given = poses.from_openpose(frame, parsing.size)
+    return located._replace(keypoints={**located.keypoints, **given})
+
+
+def _with_garment(parsing: Parsing, mask: np.ndarray) -> Parsing:
+    """A parsing that found no garment still learns from the mask where it is."""
+    if parsing.garment.any():
+        return parsing
+    return parsing._replace(label_map=np.where(mask, labels.GARMENT, parsing.label_map))

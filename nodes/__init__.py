@@ -1,0 +1,22 @@
+"""The only package that knows ComfyUI: schemas, tensors in, tensors out."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .hints import ProposeHints, RenderHints
+from .mannequin import ParsePhoto, RemoveMannequin
+from .quality import CheckQuality
+from .tryon import TryOn
+
+NODES: tuple[type[io.ComfyNode], ...] = (
+    ParsePhoto,
+    RemoveMannequin,
+    ProposeHints,
+    RenderHints,
+    TryOn,
+    CheckQuality,
+)
+
+
+class DressformExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return list(NODES)

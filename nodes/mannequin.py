@@ -1,0 +1,144 @@
+"""Nodes for the mannequin photo: what is in it, and the photo without the mannequin."""
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..imaging import backdrops
+from ..imaging.parsing import Parsing
+from . import feedback, tensors
+from .sockets import PARSING
+
+
+class ParsePhoto(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DressformParsePhoto",
+            display_name="Parse Mannequin Photo",
+            category="dressform/mannequin",
+            description=(
+                "Finds the garment, the mannequin, its stand and the garment's inside in a "
+                "product photo. Start here; the other Dressform nodes use the parsing."
+            ),
+            search_aliases=["mannequin", "segment garment", "ghost mannequin", "clothes mask"],
+            inputs=[
+                io.Image.Input(
+                    "image",
+                    tooltip="Photo of a garment on a mannequin, dress form or hanger, or flat.",
+                )
+            ],
+            outputs=[
+                PARSING.Output(
+                    display_name="parsing",
+                    tooltip="Label map, kind of photo, confidence and warnings, for other nodes.",
+                ),
+                io.Mask.Output(
+                    display_name="garment", tooltip="1 on the outside of the garment."
+                ),
+                io.Mask.Output(
+                    display_name="mannequin",
+                    tooltip="1 on the mannequin: body, neck, head and limbs, without its stand.",
+                ),
+                io.Mask.Output(
+                    display_name="support", tooltip="1 on the stand, pole, base or hanger."
+                ),
+                io.Mask.Output(
+                    display_name="interior",
+                    tooltip="1 on the garment's inside, seen through neck, sleeves or hem.",
+                ),
+                io.Float.Output(
+                    display_name="confidence",
+                    tooltip="0.0 to 1.0, the least certain picture of the batch; below 0.5, look.",
+                ),
+                io.Image.Output(
+                    display_name="overlay", tooltip="The photo with the parsing laid on in colour."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(cls, image: torch.Tensor) -> io.NodeOutput:
+        from ..imaging import overlay, parse
+
+        pictures = tensors.to_pictures(image, "image")
+        parsings: list[Parsing] = []
+        for index, picture in enumerate(pictures):
+            parsings.append(parse.parse(picture))
+            feedback.progress(index + 1, len(pictures))
+        feedback.say(cls, [line for parsing in parsings for line in parsing.warnings])
+        shown = tensors.from_pictures(
+            [
+                overlay.labels_on_photo(picture, parsing.label_map)
+                for picture, parsing in zip(pictures, parsings, strict=True)
+            ]
+        )
+        return io.NodeOutput(
+            parsings,
+            tensors.from_masks([parsing.garment for parsing in parsings]),
+            tensors.from_masks([parsing.mannequin for parsing in parsings]),
+            tensors.from_masks([parsing.support for parsing in parsings]),
+            tensors.from_masks([parsing.interior for parsing in parsings]),
+            min(parsing.confidence for parsing in parsings),
+            shown,
+            ui=ui.PreviewImage(shown, cls=cls),
+        )
+
+
+class RemoveMannequin(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DressformRemoveMannequin",
+            display_name="Remove Mannequin",
+            category="dressform/mannequin",
+            description=(
+                "Takes the mannequin and its stand out of the photo, so that the garment stands "
+                "alone on a clean backdrop. The repaint mask marks what had to be made up."
+            ),
+            search_aliases=["ghost mannequin", "clean up", "invisible mannequin", "packshot"],
+            inputs=[
+                io.Image.Input("image", tooltip="The photo that was parsed."),
+                PARSING.Input("parsing", tooltip="From Parse Mannequin Photo, of the same photo."),
+                io.Combo.Input(
+                    "background",
+                    options=list(backdrops.BACKGROUNDS),
+                    default=backdrops.BACKGROUNDS[0],
+                    tooltip="What stands behind the garment; keep fills the photo's own backdrop.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The garment alone."),
+                io.Mask.Output(
+                    display_name="garment_alpha",
+                    tooltip="How much of each pixel is garment; soft at the edges.",
+                ),
+                io.Mask.Output(
+                    display_name="repaint_mask",
+                    tooltip="1 where the picture was made up and a diffusion model may repaint.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls, image: torch.Tensor, parsing: list[Parsing], background: str
+    ) -> io.NodeOutput:
+        from ..imaging import ghost
+
+        pairs = tensors.pair(image=tensors.to_pictures(image, "image"), parsing=parsing)
+        ghosts = []
+        for index, one in enumerate(pairs):
+            tensors.require_same_size(one["parsing"].label_map, one["image"], "parsing", "image")
+            ghosts.append(ghost.remove(one["image"], one["parsing"], background=background))
+            feedback.progress(index + 1, len(pairs))
+        cleaned = tensors.from_pictures([one.image for one in ghosts])
+        return io.NodeOutput(
+            cleaned,
+            tensors.from_masks([one.alpha for one in ghosts]),
+            tensors.from_masks([one.repaint for one in ghosts]),
+            ui=ui.PreviewImage(cleaned, cls=cls),
+        )

@@ -1,0 +1,9 @@
+"""The socket types of this pack, and those it shares with others."""
+
+from comfy_api.latest import io
+
+# list[imaging.parsing.Parsing], one for each picture of the batch.
+PARSING = io.Custom("DRESSFORM_PARSING")
+
+# ComfyUI's own keypoint frames (nodes_sdpose.py): list of {canvas_width, canvas_height, people}.
+POSE = io.Custom("POSE_KEYPOINT")

@@ -1,0 +1,131 @@
+"""The node that dresses a person; the engines are in inference/."""
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..imaging.parsing import REGIONS, Parsing
+from ..inference import engine as engines
+from . import feedback, tensors
+from .sockets import PARSING, POSE
+
+
+class TryOn(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DressformTryOn",
+            display_name="Try On",
+            category="dressform/tryon",
+            description=(
+                "Puts the garment of one picture on the person of another. Pixels outside the "
+                "repainted mask are exactly those of the person's photo."
+            ),
+            search_aliases=["virtual try-on", "vton", "dress person", "mannequin to model"],
+            inputs=[
+                io.Image.Input("person", tooltip="Photo of the person who shall wear the garment."),
+                io.Image.Input(
+                    "garment", tooltip="Picture of the garment, best from Remove Mannequin."
+                ),
+                io.Mask.Input(
+                    "garment_mask",
+                    tooltip="1 on the garment, best the garment alpha of Remove Mannequin.",
+                ),
+                PARSING.Input(
+                    "garment_parsing",
+                    optional=True,
+                    tooltip="Parsing of the garment's photo; without it the garment is parsed.",
+                ),
+                POSE.Input(
+                    "pose",
+                    optional=True,
+                    tooltip="The person's body keypoints; without it they are worked out.",
+                ),
+                io.String.Input(
+                    "hints",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Stroke document for the person's photo, for engines that read one.",
+                ),
+                io.Mask.Input(
+                    "repaint_mask",
+                    optional=True,
+                    tooltip="The only area that may change; without it the engine decides.",
+                ),
+                io.Combo.Input(
+                    "engine",
+                    options=list(engines.ENGINES),
+                    default="warp",
+                    tooltip="warp: no weights, any computer, exact colours; folds are not redrawn.",
+                ),
+                io.Combo.Input(
+                    "region",
+                    options=["auto", *REGIONS],
+                    default="auto",
+                    tooltip="What the garment covers; auto takes it from the garment's parsing.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The person in the garment."),
+                io.Mask.Output(
+                    display_name="repainted_mask",
+                    tooltip="Above 0 where a pixel may differ from the person's photo.",
+                ),
+                io.Mask.Output(
+                    display_name="worn_garment",
+                    tooltip="How much of each pixel shows the garment; for Check Quality.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        person: torch.Tensor,
+        garment: torch.Tensor,
+        garment_mask: torch.Tensor,
+        engine: str,
+        region: str,
+        garment_parsing: list[Parsing] | None = None,
+        pose: list[dict] | None = None,
+        hints: str | None = None,
+        repaint_mask: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
+        from ..inference import request
+
+        pairs = tensors.pair(
+            person=tensors.to_pictures(person, "person"),
+            garment=tensors.to_pictures(garment, "garment"),
+            garment_mask=tensors.to_masks(garment_mask, "garment_mask"),
+            garment_parsing=garment_parsing,
+            pose=pose,
+            hints=None if hints is None else [hints],
+            repaint_mask=None
+            if repaint_mask is None
+            else tensors.to_masks(repaint_mask, "repaint_mask"),
+        )
+        painter = engines.load(engine)
+        results = []
+        for index, one in enumerate(pairs):
+            tensors.require_same_size(
+                one["garment_mask"], one["garment"], "garment_mask", "garment"
+            )
+            if one["repaint_mask"] is not None:
+                tensors.require_same_size(
+                    one["repaint_mask"], one["person"], "repaint_mask", "person"
+                )
+
+            def step(done: int, total: int, index: int = index) -> None:
+                feedback.progress(index * total + done, len(pairs) * total)
+
+            results.append(painter.run(request.prepare(**one, region=region), step))
+        feedback.say(cls, [line for result in results for line in result.warnings])
+        masks = [result.repainted for result in results]
+        worn = tensors.stitch(person, [result.image for result in results], masks)
+        return io.NodeOutput(
+            worn,
+            tensors.from_masks(masks),
+            tensors.from_masks([result.garment for result in results]),
+            ui=ui.PreviewImage(worn, cls=cls),
+        )
