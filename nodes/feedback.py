@@ -1,5 +1,6 @@
 """What a running node tells the user: progress, a line of text, and whether to stop."""
 
+import sys
 from collections.abc import Sequence
 
 import comfy.model_management
@@ -16,9 +17,7 @@ def progress(done: int, total: int) -> None:
 
 def say(node: type[io.ComfyNode], sentences: Sequence[str]) -> None:
     """Shows the sentences under the node; nothing happens outside a running server."""
-    from server import PromptServer
-
-    server = getattr(PromptServer, "instance", None)
-    unique_id = node.hidden.unique_id if node.hidden else None
-    if server is not None and unique_id is not None and sentences:
-        server.send_progress_text("\n".join(dict.fromkeys(sentences)), unique_id)
+    module = sys.modules.get("server")  # importing it would start half of ComfyUI
+    if module is not None and node.hidden is not None and node.hidden.unique_id and sentences:
+        text = "\n".join(dict.fromkeys(sentences))
+        module.PromptServer.instance.send_progress_text(text, node.hidden.unique_id)

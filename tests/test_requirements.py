@@ -1,0 +1,39 @@
+"""ComfyUI-Manager reads requirements.txt, the registry reads pyproject.toml: they must agree."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BROUGHT_BY_COMFYUI = {"torch", "torchvision", "torchaudio", "numpy", "transformers", "pillow"}
+
+
+def lines():
+    return (ROOT / "requirements.txt").read_text().split()
+
+
+def test_both_lists_are_one():
+    assert sorted(lines()) == sorted(PROJECT["dependencies"])
+    assert lines() == sorted(lines())
+
+
+def test_nothing_pins_or_brings_what_comfyui_has():
+    for requirement in lines():
+        package = re.split(r"[<>=!~\[; ]", requirement)[0]
+        assert package not in {"torch", "torchvision", "torchaudio", "transformers"}
+        if package in BROUGHT_BY_COMFYUI:
+            assert requirement == package, f"{requirement} would replace the user's {package}"
+
+
+def test_comfyui_is_told_of_the_web_folder_once():
+    """WEB_DIRECTORY and [tool.comfy] web together would load every file twice."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["comfy"]
+    assert "web" not in settings
+    assert 'WEB_DIRECTORY = "./web"' in (ROOT / "__init__.py").read_text()
+
+
+def test_every_package_folder_is_installed():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert {f"dressform.{folder}" for folder in folders} | {"dressform"} == set(settings["packages"])
