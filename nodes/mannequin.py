@@ -32,9 +32,7 @@ class ParsePhoto(io.ComfyNode):
                     display_name="parsing",
                     tooltip="Label map, kind of photo, confidence and warnings, for other nodes.",
                 ),
-                io.Mask.Output(
-                    display_name="garment", tooltip="1 on the outside of the garment."
-                ),
+                io.Mask.Output(display_name="garment", tooltip="1 on the outside of the garment."),
                 io.Mask.Output(
                     display_name="mannequin",
                     tooltip="1 on the mannequin: body, neck, head and limbs, without its stand.",
@@ -124,9 +122,7 @@ class RemoveMannequin(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, image: torch.Tensor, parsing: list[Parsing], background: str
-    ) -> io.NodeOutput:
+    def execute(cls, image: torch.Tensor, parsing: list[Parsing], background: str) -> io.NodeOutput:
         from ..imaging import ghost
 
         pairs = tensors.pair(image=tensors.to_pictures(image, "image"), parsing=parsing)

@@ -96,9 +96,7 @@ class CheckQuality(io.ComfyNode):
                     one["result"],
                     one["source"],
                     one["parsing"],
-                    garment_mask=None
-                    if one["worn_garment"] is None
-                    else one["worn_garment"] > 0.5,
+                    garment_mask=None if one["worn_garment"] is None else one["worn_garment"] > 0.5,
                     person=one["person"],
                     repaint_mask=None
                     if one["repainted_mask"] is None

@@ -15,7 +15,14 @@ MAY_IMPORT = {
     "nodes": {"imaging", "quality", "inference"},
     "comfyui": set(),
 }
-COMFYUI_MODULES = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server"}
+COMFYUI_MODULES = {
+    "comfy",
+    "comfy_api",
+    "comfy_execution",
+    "comfy_extras",
+    "folder_paths",
+    "server",
+}
 HEAVY = {"torch", "torchvision", "diffusers", "transformers"}
 MAX_LINES = 400
 

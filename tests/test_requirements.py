@@ -36,4 +36,6 @@ def test_comfyui_is_told_of_the_web_folder_once():
 def test_every_package_folder_is_installed():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert {f"dressform.{folder}" for folder in folders} | {"dressform"} == set(settings["packages"])
+    assert {f"dressform.{folder}" for folder in folders} | {"dressform"} == set(
+        settings["packages"]
+    )
