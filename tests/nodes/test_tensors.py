@@ -65,7 +65,7 @@ def test_a_batch_of_one_is_repeated(tensors):
 
 def test_other_batches_are_refused_with_both_numbers(tensors):
     with pytest.raises(
-        ValueError, match="person and garment must have the same batch size .* got 4 and 3"
+        ValueError, match=r"person and garment must have the same batch size .* got 4 and 3"
     ):
         tensors.pair(person=[0] * 4, garment=[0] * 3)
 
