@@ -1,0 +1,92 @@
+"""Texture: how much of the garment's fine detail the result has kept."""
+
+import cv2
+import numpy as np
+
+from . import color, tiles
+from .measure import Measure, require_mask, require_picture, unmeasurable
+
+FINE_PX, COARSE_PX = (
+    0.7,
+    2.8,
+)  # sigmas of the difference of Gaussians: weave, ribs, seams, small print
+RIM_PX = 6  # left out: the outline's own gradient reaches about two coarse sigmas in
+MIN_AMPLITUDE = 0.004  # luma, 1 level of 255: below, the source shows sensor noise and not a weave
+MIN_PIXELS = 2000
+
+
+def measure(
+    result: np.ndarray,
+    source: np.ndarray,
+    result_mask: np.ndarray,
+    source_mask: np.ndarray,
+    *,
+    aligned: bool = False,
+) -> Measure:
+    """Measures how much fine detail has been lost.
+
+    The larger garment is scaled down to the smaller one first, so that a try-on at another
+    distance is compared with what can be seen at that distance.
+
+    Args:
+        result, source: (H, W, 3) uint8 sRGB; sizes may differ.
+        result_mask, source_mask: (H, W) bool, the garment in each.
+        aligned: The pixels of both correspond; then a tile map is made.
+
+    Returns:
+        Loss of amplitude in the band: 0 (all kept, or more) to 1 (smooth). `details` has the
+        amplitudes of both in luma, and the `scale` of result to source.
+
+    Reference:
+        Own measure: ratio of difference-of-Gaussians energy, phase-free, so no alignment is
+        needed. AUC 1.0 on a 1 px blur, where SSIM and its kin stay at chance on moved garments.
+    """
+    require_picture("result", result)
+    require_picture("source", source)
+    require_mask("result_mask", result_mask, result)
+    require_mask("source_mask", source_mask, source)
+    if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
+        return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
+    scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))
+    after, after_in = _band(result, result_mask, min(1.0, 1 / scale))
+    before, before_in = _band(source, source_mask, min(1.0, scale))
+    if min(after_in.sum(), before_in.sum()) < MIN_PIXELS / 2:
+        return unmeasurable("The garment is too narrow to look at its fabric.")
+    kept, had = _amplitude(after[after_in]), _amplitude(before[before_in])
+    if had < MIN_AMPLITUDE:
+        return unmeasurable("The fabric shows no fine detail in the source photo.")
+    local, unknown = None, None
+    if aligned and after.shape == before.shape == result_mask.shape:
+        both = after_in & before_in
+        local, unknown = tiles.local_map(
+            both, lambda tile: _tile_loss(after[tile][both[tile]], before[tile][both[tile]])
+        )
+    return Measure(
+        max(0.0, 1 - kept / had),
+        local=local,
+        unknown=unknown,
+        details={"amplitude": kept, "source_amplitude": had, "scale": scale},
+    )
+
+
+def _band(image: np.ndarray, mask: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the fine band of the luma at a smaller scale, and the mask's inside there."""
+    light = color.luma(image)
+    if scale < 0.97:
+        size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
+        light = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    band = cv2.GaussianBlur(light, (0, 0), FINE_PX) - cv2.GaussianBlur(light, (0, 0), COARSE_PX)
+    return band, color.inside(mask, RIM_PX)
+
+
+def _amplitude(band: np.ndarray) -> float:
+    """Returns the root mean square without the strongest 2 %: folds' edges and specks."""
+    strength = np.abs(band)
+    return float(np.sqrt(np.mean(np.minimum(strength, np.quantile(strength, 0.98)) ** 2)))
+
+
+def _tile_loss(after: np.ndarray, before: np.ndarray) -> float | None:
+    if len(before) < tiles.MIN_SHARE * tiles.TILE_PX**2 or _amplitude(before) < MIN_AMPLITUDE:
+        return None
+    return max(0.0, 1 - _amplitude(after) / _amplitude(before))
