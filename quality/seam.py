@@ -13,6 +13,7 @@ FLOOR_LAB = 0.25  # Lab per px; what noise and JPEG leave of a flat studio after
 ALONG_PX = 4.0  # sigma of the average along the border
 OUTLINE_PX = 4  # a border this close to the garment's own outline is an edge that belongs there
 MIN_BORDER_PX = 100
+WORST_QUARTER = 0.75  # quantile of the border
 
 
 def measure(
@@ -85,8 +86,16 @@ def _compare(
             usual = float(np.median(near)) if near.size >= size else ring
             excess = _excess(float(np.median(on_line[tile][line[tile]])), usual, usual_share)
             local[tile] = np.where(band[tile], excess, np.nan)
-    value = _excess(float(np.median(on_line[line])), ring, usual_share)
-    return Measure(value, local=local, unknown=unknown, details={"ring_lab_per_px": ring})
+    median = _excess(float(np.median(on_line[line])), ring, usual_share)
+    # Weighted by the border's length in each tile; a seam on a third of the border must count.
+    along = local[line & np.isfinite(local)]
+    value = float(np.quantile(along, WORST_QUARTER)) if along.size else median
+    return Measure(
+        value,
+        local=local,
+        unknown=unknown,
+        details={"median": median, "ring_lab_per_px": ring},
+    )
 
 
 def _excess(line: float, beside: float, usual_share: float) -> float:

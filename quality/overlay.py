@@ -1,0 +1,244 @@
+"""Pictures of a verdict: the heatmap, the annotated result, the parsing over its photo."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..imaging import labels, masks
+from ..imaging.masks import Bounds
+from . import color, wording
+from .verdict import Check, Map, Verdict
+
+# ColorBrewer YlOrRd (Brewer, Harrower: ColorBrewer.org, 2003), light to dark with the severity.
+WARM_STOPS = ((255, 237, 160), (254, 178, 76), (252, 78, 42), (189, 0, 38), (110, 0, 30))
+FINE = 0.35  # severity below which the picture stays gray: harmless differences are no finding
+FULL = 0.75  # severity from which the colour covers most
+COVER = 0.78  # of the gray picture under full colour; the garment stays recognisable
+PAPER = 0.55  # black of the gray picture; paler than the photo, so that colour stands out
+HATCH_PX = 10  # period of the hatching over unknown tiles
+SPECKS = ("leak", "residue", "leak_vs_baseline")  # maps of single pixels, not of tiles
+SMOOTH_PX = 10.0  # sigma; rounds the corners of 48 px tiles
+MAX_BOXES = 4
+MIN_BOX_PX = 28
+MAX_SHARED = 0.6  # of the smaller box; more is the same place found twice
+
+STATE_COLORS = {
+    "pass": (22, 122, 82),
+    "warn": (178, 106, 0),
+    "fail": (176, 32, 36),
+    "unmeasurable": (110, 114, 120),
+}
+INK, SOFT_INK, PAPER_RGB = (32, 34, 38), (110, 114, 120), (255, 255, 255)
+LABEL_COVER = 0.55
+
+
+class Place(NamedTuple):
+    """A box around one of the worst places, and the check that found it."""
+
+    bounds: Bounds
+    check: str
+
+
+def heatmap(maps: Mapping[str, Map], result: np.ndarray) -> np.ndarray:
+    """Paints where something is wrong over a gray copy of the result.
+
+    Args:
+        maps: A verdict's maps.
+        result: (H, W, 3) uint8 sRGB.
+
+    Returns:
+        (H, W, 3) uint8: gray where all is fine or nothing was looked at, yellow to dark red where
+        a check objects (full at its fail threshold), hatched where a check could not tell.
+    """
+    light = PAPER + (1 - PAPER) * color.luma(result)
+    canvas = np.repeat(light[..., None], 3, axis=2) * 255
+    severity, unknown = combine(maps, result.shape[:2])
+    rows, columns = np.indices(severity.shape)
+    stripe = unknown & ((rows + columns) % HATCH_PX < 2)
+    canvas[stripe] -= 45
+    cover = COVER * np.clip((severity - FINE) / (FULL - FINE), 0, 1)[..., None]
+    return np.rint(canvas * (1 - cover) + _warm(severity) * cover).clip(0, 255).astype(np.uint8)
+
+
+def combine(maps: Mapping[str, Map], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the worst severity of all maps (0 where none looked), and what nobody knows."""
+    severity, unknown = np.zeros(size, np.float32), np.zeros(size, bool)
+    known = np.zeros(size, bool)
+    for name, found in maps.items():
+        known |= np.isfinite(found.severity)
+        unknown |= found.unknown
+        severity = np.maximum(severity, _shown(name, found.severity))
+    return severity, unknown & ~known
+
+
+def worst_places(verdict: Verdict) -> list[Place]:
+    """Returns boxes around the worst places of the checks that warn or fail, worst first."""
+    found = []
+    for check in verdict.checks:
+        if check.state not in ("warn", "fail") or check.name not in verdict.maps:
+            continue
+        severity = _shown(check.name, verdict.maps[check.name].severity)
+        spots = masks.grow(severity >= FULL, 6)
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(spots.astype(np.uint8))
+        for part in range(1, count):
+            left, top, width, height, _ = (int(v) for v in stats[part])
+            weight = float(severity[parts == part].sum())
+            if max(width, height) >= MIN_BOX_PX:
+                box = Bounds(top, left, top + height, left + width)
+                found.append((weight, Place(box, check.name)))
+    found.sort(key=lambda pair: -pair[0])
+    apart: list[Place] = []
+    for _, place in found:
+        if all(_shared(place.bounds, other.bounds) < MAX_SHARED for other in apart):
+            apart.append(place)
+    return apart[:MAX_BOXES]
+
+
+def annotate(result: np.ndarray, verdict: Verdict) -> np.ndarray:
+    """Draws boxes around the worst places and a strip with the verdict under the result.
+
+    Args:
+        result: (H, W, 3) uint8 sRGB.
+        verdict: Of this result.
+
+    Returns:
+        (H + strip, W, 3) uint8; the strip's height depends on the width and the number of checks.
+    """
+    height, width = result.shape[:2]
+    text_px = int(np.clip(width / 42, 11, 40))
+    row_px = round(text_px * 1.7)
+    columns = 2 if width >= 28 * text_px else 1
+    rows = -(-len(verdict.checks) // columns)
+    strip_px = round(text_px * 4.6) + rows * row_px
+    canvas = Image.new("RGB", (width, height + strip_px), PAPER_RGB)
+    canvas.paste(Image.fromarray(result), (0, 0))
+    pen = ImageDraw.Draw(canvas)
+    _draw_places(pen, verdict, text_px)
+    margin = text_px
+    _draw_badge(pen, (margin, height + margin), verdict.overall, text_px)
+    top = height + round(text_px * 4)
+    for index, check in enumerate(verdict.checks):
+        left = margin + (index // rows) * (width - margin) // columns
+        cell_px = (width - margin) // columns - margin
+        _draw_check(pen, (left, top + (index % rows) * row_px, cell_px), check, text_px)
+    return np.asarray(canvas).copy()
+
+
+def parsing_over(photo: np.ndarray, label_map: np.ndarray) -> np.ndarray:
+    """Returns the (H, W, 3) uint8 photo under the colours of its (H, W) uint8 label map."""
+    colors = np.array(labels.COLORS, np.float32)[label_map]
+    cover = np.where(label_map == labels.BACKGROUND, 0, LABEL_COVER)[..., None]
+    return np.rint(photo * (1 - cover) + colors * cover).astype(np.uint8)
+
+
+def legend() -> tuple[tuple[str, tuple[int, int, int]], ...]:
+    """Returns the names and colours that `parsing_over` shows."""
+    return tuple(zip(labels.NAMES[1:], labels.COLORS[1:], strict=True))
+
+
+def heat_legend() -> tuple[tuple[str, tuple[int, int, int]], ...]:
+    """Returns what the colours of `heatmap` mean."""
+    return (
+        ("doubtful", WARM_STOPS[1]),
+        ("wrong", WARM_STOPS[2]),
+        ("far beyond the limit", WARM_STOPS[3]),
+        ("hatched: cannot tell", (150, 150, 150)),
+    )
+
+
+def number(check: Check) -> str:
+    """Returns a check's value as people read it, a dash where there is none."""
+    if check.value is None:
+        return "\N{EN DASH}"
+    digits = 0 if check.unit == "%" and check.value >= 10 else 1 if check.unit != "x" else 2
+    return f"{check.value:.{digits}f}{UNITS[check.unit]}"
+
+
+UNITS = {"%": " %", "dE00": " dE", "x": " x"}  # Pillow's bundled font has no delta, no times
+
+
+def _shared(one: Bounds, other: Bounds) -> float:
+    """Returns the intersection of two boxes over the smaller one's area."""
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    width = min(one.right, other.right) - max(one.left, other.left)
+    smaller = min(one.height * one.width, other.height * other.width)
+    return max(height, 0) * max(width, 0) / smaller
+
+
+def _shown(name: str, severity: np.ndarray) -> np.ndarray:
+    """Fills the gaps of a map with 0 and makes it fit to be seen: specks larger, tiles rounder."""
+    known = np.isfinite(severity)
+    filled = np.where(known, severity, 0).astype(np.float32)
+    if name in SPECKS:
+        return cv2.dilate(np.minimum(filled, 2), masks.disc(2))
+    weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), SMOOTH_PX)
+    smooth = cv2.GaussianBlur(np.minimum(filled, 2), (0, 0), SMOOTH_PX) / np.maximum(weight, 1e-3)
+    return np.where(known, smooth, 0)
+
+
+def _warm(severity: np.ndarray) -> np.ndarray:
+    """Returns (H, W, 3) float colours, from FINE to twice the fail threshold."""
+    position = np.clip((severity - FINE) / (2 - FINE), 0, 1) * (len(WARM_STOPS) - 1)
+    stops = np.array(WARM_STOPS, np.float32)
+    lower = np.minimum(position.astype(int), len(WARM_STOPS) - 2)
+    share = (position - lower)[..., None]
+    return stops[lower] * (1 - share) + stops[lower + 1] * share
+
+
+def _draw_places(pen: ImageDraw.ImageDraw, verdict: Verdict, text_px: int) -> None:
+    states = {check.name: check.state for check in verdict.checks}
+    font, line_px = ImageFont.load_default(size=text_px), max(2, text_px // 8)
+    for box, name in worst_places(verdict):
+        tint = STATE_COLORS[states[name]]
+        corners = (box.left, box.top, box.right - 1, box.bottom - 1)
+        pen.rounded_rectangle(corners, radius=text_px // 2, outline=tint, width=line_px)
+        label = wording.title(name)
+        length = pen.textlength(label, font=font)
+        top = max(0, box.top - round(1.4 * text_px))
+        pad = text_px // 3
+        pen.rounded_rectangle(
+            (box.left, top, box.left + length + 2 * pad, top + round(1.4 * text_px)),
+            radius=text_px // 4,
+            fill=tint,
+        )
+        pen.text((box.left + pad, top + 0.7 * text_px), label, PAPER_RGB, font, anchor="lm")
+
+
+def _draw_badge(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], overall: str, text_px: int
+) -> None:
+    left, top = corner
+    big, font = ImageFont.load_default(size=round(text_px * 1.3)), ImageFont.load_default(text_px)
+    word = "NOT MEASURED" if overall == "unmeasurable" else overall.upper()
+    length = round(pen.textlength(word, font=big))
+    bottom = top + round(text_px * 2.2)
+    pen.rounded_rectangle(
+        (left, top, left + length + 2 * text_px, bottom),
+        radius=text_px // 2,
+        fill=STATE_COLORS[overall],
+    )
+    middle = (top + bottom) / 2
+    pen.text((left + text_px, middle), word, PAPER_RGB, big, anchor="lm")
+    pen.text(
+        (left + length + 3 * text_px, middle), wording.OVERALL[overall][0], INK, font, anchor="lm"
+    )
+
+
+def _draw_check(
+    pen: ImageDraw.ImageDraw, place: tuple[int, int, int], check: Check, text_px: int
+) -> None:
+    left, top, width = place
+    font, radius = ImageFont.load_default(size=text_px), text_px * 0.36
+    middle = top + text_px * 0.85
+    dot = (left, middle - radius, left + 2 * radius, middle + radius)
+    if check.state == "unmeasurable":
+        pen.ellipse(dot, outline=STATE_COLORS[check.state], width=2)
+    else:
+        pen.ellipse(dot, fill=STATE_COLORS[check.state])
+    ink = SOFT_INK if check.state == "unmeasurable" else INK
+    pen.text((left + text_px * 1.2, middle), check.title, ink, font, anchor="lm")
+    value = "not measured" if check.value is None else number(check)
+    pen.text((left + width, middle), value, ink, font, anchor="rm")

@@ -1,0 +1,250 @@
+"""The verdict on a result: every check with its number, its limits and one plain sentence."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from ..imaging.parsing import Parsing
+from . import alignment, color, edge, leak, residue, seam, texture, thresholds, veil, wording
+from .measure import Measure, require_mask, require_picture, unmeasurable
+
+SCHEMA = "dressform.quality/1"
+STATES = ("pass", "warn", "fail", "unmeasurable")
+PERCENT = 100.0
+NO_PLACE = (
+    "It is not known where the garment is in the result: connect the mask of the repainted garment."
+)
+NO_PERSON = "The person photo and the repainted mask are needed for this."
+
+
+class Check(NamedTuple):
+    """One check and its outcome.
+
+    Attributes:
+        name: `veil`, `edge`, `color`, `texture`, `leak`, `seam` or `residue`; the first four also
+            with `_vs_baseline`.
+        title: The name for people.
+        state: One of STATES.
+        value: In `unit`, finite; None where it could not be measured.
+        unit: Of value and thresholds.
+        thresholds: `warn` and `fail`: from there on.
+        sentence: What it means, or why it could not be measured.
+        details: Further numbers of the measure.
+    """
+
+    name: str
+    title: str
+    state: str
+    value: float | None
+    unit: str
+    thresholds: Mapping[str, float]
+    sentence: str
+    details: Mapping[str, float] = MappingProxyType({})
+
+
+class Map(NamedTuple):
+    """Where a check found something.
+
+    Attributes:
+        severity: (H, W) float32, 0 fine, 1 as bad as the fail threshold; NaN where not looked at.
+        unknown: (H, W) bool, looked at without being able to tell.
+    """
+
+    severity: np.ndarray
+    unknown: np.ndarray
+
+
+class Verdict(NamedTuple):
+    """What all checks together say about a result."""
+
+    overall: str
+    checks: tuple[Check, ...]
+    maps: Mapping[str, Map]
+    profile: str = "default"
+
+
+def check(
+    result: np.ndarray,
+    source: np.ndarray,
+    parsing: Parsing,
+    *,
+    garment_mask: np.ndarray | None = None,
+    person: np.ndarray | None = None,
+    repaint_mask: np.ndarray | None = None,
+    baseline: np.ndarray | None = None,
+    profile: str | Path = "default",
+) -> Verdict:
+    """Checks an on-model or cleaned picture against the mannequin photo it was made from.
+
+    Args:
+        result: (H, W, 3) uint8 sRGB.
+        source: (H', W', 3) uint8 sRGB, the mannequin photo.
+        parsing: Of the source.
+        garment_mask: (H, W) bool, the garment in the result. None: the source's, if the garment
+            is at the same place in both; else what needs it is unmeasurable.
+        person: (H, W, 3) uint8, the photo that the result was painted on.
+        repaint_mask: (H, W) bool, where painting was allowed.
+        baseline: (H, W, 3) uint8, an earlier result of the same scene to compare with as well.
+        profile: Name of a shipped profile or path of a TOML file.
+
+    Returns:
+        The verdict; overall is the worst of the checks that could be measured.
+
+    Raises:
+        ValueError: A picture or mask has the wrong type or size.
+        FileNotFoundError: There is no such profile.
+    """
+    _require(result, source, parsing, person, baseline)
+    limits = thresholds.load(profile)
+    place = garment_mask
+    if place is None and alignment.aligned(result, source, parsing.garment):
+        place = parsing.garment
+    measures = _against(result, source, place, parsing.garment, NO_PLACE)
+    measures |= _painting(result, person, repaint_mask, place)
+    measures["residue"] = _residue(result, source, parsing, place)
+    if baseline is not None:
+        compared = _against(result, baseline, place, place, NO_PLACE)
+        measures |= {f"{name}_vs_baseline": found for name, found in compared.items()}
+    checks = tuple(_judge(name, found, limits) for name, found in measures.items())
+    maps = {name: _map(name, found, limits) for name, found in measures.items()}
+    seen = {name: found for name, found in maps.items() if found is not None}
+    return Verdict(overall(checks), checks, MappingProxyType(seen), limits.name)
+
+
+def overall(checks: tuple[Check, ...]) -> str:
+    """Returns the worst measured state; unmeasurable only where nothing was measured."""
+    states = {found.state for found in checks}
+    return next((state for state in ("fail", "warn", "pass") if state in states), "unmeasurable")
+
+
+def to_json(verdict: Verdict) -> dict:
+    """Returns the verdict as a JSON document: finite numbers only, None where unmeasurable."""
+    return {
+        "schema": SCHEMA,
+        "overall": verdict.overall,
+        "summary": wording.OVERALL[verdict.overall][2],
+        "profile": verdict.profile,
+        "checks": [
+            {
+                **found._asdict(),
+                "value": None if found.value is None else round(found.value, 4),
+                "thresholds": dict(found.thresholds),
+                "details": {k: round(v, 5) for k, v in found.details.items() if math.isfinite(v)},
+            }
+            for found in verdict.checks
+        ],
+    }
+
+
+def _require(
+    result: np.ndarray,
+    source: np.ndarray,
+    parsing: Parsing,
+    person: np.ndarray | None,
+    baseline: np.ndarray | None,
+) -> None:
+    require_picture("result", result)
+    require_picture("source", source)
+    require_mask("parsing", parsing.garment, source)
+    for name, picture in (("person", person), ("baseline", baseline)):
+        if picture is not None:
+            require_picture(name, picture)
+
+
+def _against(
+    result: np.ndarray,
+    other: np.ndarray,
+    place: np.ndarray | None,
+    other_mask: np.ndarray | None,
+    reason: str,
+) -> dict[str, Measure]:
+    """Measures the garment in the result against the garment in another picture."""
+    if place is None or other_mask is None:
+        return {name: unmeasurable(reason) for name in ("veil", "edge", "color", "texture")}
+    if other_mask is place and other.shape != result.shape:
+        different = unmeasurable("The earlier result has another size.")
+        return dict.fromkeys(("veil", "edge", "color", "texture"), different)
+    if not other_mask.any() or not place.any():
+        missing = unmeasurable("No garment was found.")
+        return dict.fromkeys(("veil", "edge", "color", "texture"), missing)
+    in_place = result.shape == other.shape and alignment.aligned(result, other, place & other_mask)
+    return {
+        "veil": veil.measure(result, other, place, other_mask, aligned=in_place),
+        "edge": edge.measure(result, other, place, other_mask),
+        "color": color.measure(result, other, place, other_mask, aligned=in_place),
+        "texture": texture.measure(result, other, place, other_mask, aligned=in_place),
+    }
+
+
+def _painting(
+    result: np.ndarray,
+    person: np.ndarray | None,
+    repaint_mask: np.ndarray | None,
+    place: np.ndarray | None,
+) -> dict[str, Measure]:
+    """Measures what the painting did to the person photo."""
+    if repaint_mask is None:
+        return dict.fromkeys(("leak", "seam"), unmeasurable(NO_PERSON))
+    return {
+        "leak": unmeasurable(NO_PERSON)
+        if person is None
+        else leak.measure(result, person, repaint_mask),
+        "seam": seam.measure(result, repaint_mask, garment_mask=place, person=person),
+    }
+
+
+def _residue(
+    result: np.ndarray, source: np.ndarray, parsing: Parsing, place: np.ndarray | None
+) -> Measure:
+    if place is None or result.shape != source.shape:
+        return unmeasurable("The garment is not at the same place in the result and the photo.")
+    return residue.measure(result, source, parsing.mannequin | parsing.support, parsing.garment)
+
+
+def _judge(name: str, found: Measure, profile: thresholds.Profile) -> Check:
+    limits = profile.limits[_base(name)]
+    edges = MappingProxyType({"warn": limits.warn, "fail": limits.fail})
+    if found.value is None or not math.isfinite(found.value):
+        reason = found.reason or "The measure gave no finite number."
+        return Check(name, wording.title(name), STATES[3], None, limits.unit, edges, reason)
+    value = found.value * (PERCENT if limits.unit == "%" else 1)
+    state = "fail" if value >= limits.fail else "warn" if value >= limits.warn else "pass"
+    state = EXCEPTIONS.get(_base(name), lambda state, *_: state)(state, found.details, limits)
+    sentence = wording.sentence(name, state)
+    return Check(
+        name, wording.title(name), state, value, limits.unit, edges, sentence, found.details
+    )
+
+
+def _veil_state(state: str, details: Mapping[str, float], limits: thresholds.Limits) -> str:
+    lifted = details["black_point_rise"] >= limits.fail_black_point_rise
+    return "warn" if state == "fail" and not lifted else state
+
+
+def _leak_state(state: str, details: Mapping[str, float], _: thresholds.Limits) -> str:
+    return "warn" if state == "pass" and details["changed_count"] else state
+
+
+EXCEPTIONS: dict[str, Callable[[str, Mapping[str, float], thresholds.Limits], str]] = {
+    "veil": _veil_state,
+    "leak": _leak_state,
+}
+
+
+def _map(name: str, found: Measure, profile: thresholds.Profile) -> Map | None:
+    if found.value is None or found.local is None:
+        return None
+    limits = profile.limits[_base(name)]
+    worst = limits.fail / PERCENT if limits.unit == "%" else limits.fail
+    # Leak and residue are yes or no at a pixel; their thresholds are about the whole picture.
+    worst = {"leak": float(leak.VISIBLE_LEVELS), "residue": 1.0}.get(_base(name), worst)
+    unknown = found.unknown if found.unknown is not None else np.zeros(found.local.shape, bool)
+    return Map(found.local / max(worst, 1e-6), unknown)
+
+
+def _base(name: str) -> str:
+    return name.removesuffix("_vs_baseline")

@@ -1,0 +1,110 @@
+"""What the checks are called and what their outcomes mean to somebody who sells clothes."""
+
+from typing import NamedTuple
+
+
+class Wording(NamedTuple):
+    """English and Chinese title, and one sentence for each outcome."""
+
+    title: str
+    title_zh: str
+    passed: str
+    warned: str
+    failed: str
+
+    def sentence(self, state: str) -> str:
+        return {"pass": self.passed, "warn": self.warned, "fail": self.failed}[state]
+
+
+WORDING = {
+    "veil": Wording(
+        "Veil",
+        "灰雾",
+        "The garment is as clear and deep as in the photo.",
+        "The garment looks slightly hazy; compare the dark parts with the photo.",
+        "A pale haze lies over the garment; make the picture again.",
+    ),
+    "edge": Wording(
+        "Edges",
+        "边缘",
+        "The garment's outline is as crisp as in the photo.",
+        "The garment's outline is a little soft; look at sleeves and hem.",
+        "The garment's outline is blurred; make the picture again at a higher resolution.",
+    ),
+    "color": Wording(
+        "Colour",
+        "颜色",
+        "The garment has kept its colour.",
+        "The garment's colour is slightly off; hold it against the photo.",
+        "The garment's colour has changed; buyers would send it back.",
+    ),
+    "texture": Wording(
+        "Fabric detail",
+        "面料细节",
+        "Weave, seams and prints are as detailed as in the photo.",
+        "Some of the fabric's fine detail is gone; zoom in on it.",
+        "The fabric looks smoothed; its weave or print is lost.",
+    ),
+    "leak": Wording(
+        "Outside the garment",
+        "衣物以外",
+        "Everything outside the repainted area is untouched, pixel by pixel.",
+        "Pixels outside the repainted area have changed, too little to be seen at a glance.",
+        "The picture has visibly changed where it should not.",
+    ),
+    "seam": Wording(
+        "Seam",
+        "接缝",
+        "No line shows where the repainted area ends.",
+        "A faint line may show where the repainted area ends.",
+        "A line shows where the repainted area ends; feather or enlarge the mask.",
+    ),
+    "residue": Wording(
+        "Mannequin left over",
+        "模特架残留",
+        "Nothing of the mannequin is left.",
+        "A little of the mannequin may be left; look at neck, wrists and hem.",
+        "Parts of the mannequin are still to be seen.",
+    ),
+}
+
+OVERALL = {
+    "pass": ("Ready to publish", "可以发布", "Every check that could be made is passed."),
+    "warn": (
+        "Look before you publish",
+        "发布前请检查",
+        "Nothing is broken, but something is doubtful.",
+    ),
+    "fail": (
+        "Do not publish",
+        "请勿发布",
+        "At least one check found a fault that buyers would see.",
+    ),
+    "unmeasurable": (
+        "Could not be checked",
+        "无法检测",
+        "Nothing could be measured; this is no pass.",
+    ),
+}
+
+STATES_ZH = {"pass": "通过", "warn": "注意", "fail": "不合格", "unmeasurable": "无法测量"}
+AGAINST_BASELINE = " vs earlier result"
+AGAINST_BASELINE_ZH = " · 与之前结果相比"
+
+
+def title(name: str) -> str:
+    """Returns a check's English title; names may end in `_vs_baseline`."""
+    base = name.removesuffix("_vs_baseline")
+    return WORDING[base].title + (AGAINST_BASELINE if base != name else "")
+
+
+def title_zh(name: str) -> str:
+    """Returns a check's Chinese title; names may end in `_vs_baseline`."""
+    base = name.removesuffix("_vs_baseline")
+    return WORDING[base].title_zh + (AGAINST_BASELINE_ZH if base != name else "")
+
+
+def sentence(name: str, state: str) -> str:
+    """Returns what a measured outcome means, for pass, warn and fail."""
+    text = WORDING[name.removesuffix("_vs_baseline")].sentence(state)
+    return text.replace("in the photo", "in the earlier result") if "_vs_" in name else text
