@@ -1,0 +1,172 @@
+"""The `dressform` command. Each subcommand imports what it needs and no more."""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; returns its exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return options.command(options)
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return INTERRUPTED
+    except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
+        if options.debug:
+            traceback.print_exc()
+        _say(f"dressform: {_sentence(error)}")
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dressform", description=__doc__)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    entry = commands.add_parser("parse", help="write masks and keypoints of mannequin photos")
+    entry.add_argument("photos", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER")
+    entry.add_argument("--out", type=Path, required=True, metavar="DIR")
+    entry.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
+    entry.set_defaults(command=_parse)
+
+    entry = commands.add_parser("run", help="run a workflow and save every output")
+    entry.add_argument("workflow", type=Path, metavar="WORKFLOW.json")
+    entry.add_argument("--set", action="append", default=[], metavar="NODE.INPUT=VALUE")
+    entry.add_argument("--out", type=Path, required=True, metavar="DIR")
+    where = entry.add_mutually_exclusive_group()
+    where.add_argument(
+        "--server", metavar="URL", help="a running ComfyUI; without it one is started"
+    )
+    where.add_argument("--port", type=_port, metavar="N", help="for the ComfyUI that is started")
+    entry.set_defaults(command=_run)
+
+    entry = commands.add_parser("demo", help="run the shipped workflow on a sample photo")
+    entry.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR")
+    entry.add_argument("--photo", type=Path, metavar="FILE", help="of a garment on a mannequin")
+    entry.add_argument("--person", type=Path, metavar="FILE", help="who shall wear the garment")
+    entry.add_argument("--server", metavar="URL", help="a running ComfyUI with this pack")
+    entry.set_defaults(command=_demo)
+
+    entry = commands.add_parser("comfyui", help="get a ComfyUI that can run; print its path")
+    entry.set_defaults(command=_comfyui)
+
+    entry = commands.add_parser("doctor", help="say what is missing and how to get it")
+    entry.set_defaults(command=_doctor)
+    return parser
+
+
+def _parse(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from . import parse_batch
+
+    photos = parse_batch.gather(options.photos)
+    rows = []
+    with tqdm(total=len(photos), unit="photo", disable=not sys.stderr.isatty()) as bar:
+        for row in parse_batch.run(photos, options.out, options.jobs):
+            rows.append(row)
+            bar.update()
+    print(parse_batch.table(rows))
+    failed = sum(bool(row.error) for row in rows)
+    if failed:
+        _say(f"dressform: {failed} of {len(rows)} photos failed; the table says why.")
+    return FAILED if failed else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .comfyui import run, session, workflow
+    from .comfyui.terminal import Line
+
+    workflow.load(options.workflow)  # a mistake in the file is told before anything is started
+    if options.server:
+        done = run.run(options.workflow, options.server, options.out, settings=options.set)
+    else:
+        with Line() as line, session.started(line.show, port=options.port) as server:
+            line.clear()
+            done = run.run(options.workflow, server.url, options.out, settings=options.set)
+    for output in done.outputs.values():
+        for file in output["files"]:
+            print(options.out / file)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from . import demo
+    from .comfyui.terminal import Line
+
+    with Line() as line:
+        report = demo.demonstrate(
+            options.out,
+            photo=options.photo or demo.PHOTO,
+            person=options.person or demo.PERSON,
+            url=options.server,
+            notify=line.show,
+            settle=line.clear,
+        )
+    print(report)
+    return 0
+
+
+def _comfyui(options: argparse.Namespace) -> int:
+    from .comfyui import session
+    from .comfyui.terminal import Line
+
+    with Line() as line:
+        path = session.prepare(line.show)
+    print(path)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from . import doctor
+
+    findings = list(doctor.examine())
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        advice = f". {finding.advice} (for {finding.needed_for})" if finding.advice else ""
+        print(f"{finding.name:<{width}}  {finding.state}{advice}")
+    return FAILED if any(finding.advice for finding in findings) else 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"must be a port from 1 to 65535, got {text!r}")
+    return int(text)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}. Check the path, the rights and the space on the disk."
+    if isinstance(error, ImportError):
+        return f"{error}. Run: dressform doctor"
+    return str(error) or type(error).__name__
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _terminate(number: int, frame: object) -> None:
+    # An exception, so that every started process is stopped on the way out.
+    raise SystemExit(TERMINATED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

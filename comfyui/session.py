@@ -1,0 +1,43 @@
+"""A started ComfyUI with this pack in it, whatever has to be fetched or installed for that."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import environment, source
+from .server import Server
+
+# The checkout that this file belongs to is the pack that the server gets.
+PACK = Path(__file__).resolve().parent.parent
+INSTALL_LOG = source.CACHE / "install.log"
+
+Notify = Callable[[str], None]
+
+
+def prepare(notify: Notify = lambda text: None) -> Path:
+    """Returns a ComfyUI tree that this interpreter can run; fetches and installs what lacks.
+
+    Raises:
+        FileNotFoundError: COMFYUI_PATH is set and is no ComfyUI.
+        RuntimeError: the download or the installation failed; says what to do.
+    """
+    comfyui = source.locate_or_fetch(notify=notify)
+    environment.ensure(comfyui, INSTALL_LOG, notify)
+    return comfyui
+
+
+@contextmanager
+def started(notify: Notify = lambda text: None, *, port: int | None = None) -> Iterator[Server]:
+    """Starts ComfyUI with this pack; stops it on the way out, whatever happened.
+
+    Raises:
+        RuntimeError: it could not be got or started, or could not import the pack.
+    """
+    with Server(prepare(notify), packs=[PACK], port=port).start(notify) as server:
+        failures = server.import_failures()
+        if any(PACK.name in line for line in failures):
+            raise RuntimeError(
+                f"ComfyUI must be able to import {PACK}, got: {failures[0].strip()}. "
+                f"Reinstall the requirements: pip install -r {PACK / 'requirements.txt'}"
+            )
+        yield server
