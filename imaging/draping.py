@@ -1,0 +1,319 @@
+"""Laying a garment's picture onto a body: where every bit of the cloth goes."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from . import masks, mesh, skinning, thin_plate
+from .mesh import Mesh
+from .pose import Pose
+from .skinning import Frame, Limb
+
+# Cells along the garment's long side: a cell is then about as wide as a strap or a fold.
+CELLS = 48
+# Torso lengths over which a sleeve bends away from the shoulder, and a trouser leg from the hip.
+BEND = 0.22
+# Depth below the neck, in torso lengths, over which sleeve and torso part: a body's armpit lies at
+# 0.3. Photos show a hanging sleeve grown together with the torso far below it.
+ARMPIT = (0.3, 0.45)
+# A sleeve's inner half may be this much wider than its outer half.
+SPARE = 1.15
+# Torso lengths; half the width of a shred of cloth along a cut.
+SLIVER = 0.02
+# Torso lengths from the arm at which cloth cannot be a sleeve.
+FLARED = 0.4
+# Torso lengths by which the torso reaches under the sleeve above that.
+OVERLAP = 0.06
+# Along with confidence; the far ends of limbs say little about where the torso lies.
+WEIGHTS = {
+    "upper": {"Neck": 1.0, "RShoulder": 1.0, "LShoulder": 1.0, "RHip": 0.7, "LHip": 0.7},
+    "lower": {
+        "RHip": 1.0,
+        "LHip": 1.0,
+        "RKnee": 0.6,
+        "LKnee": 0.6,
+        "RAnkle": 0.3,
+        "LAnkle": 0.3,
+        "Neck": 0.3,
+    },
+}
+# How far the torso's joints pull the cloth from the similarity to their own place. Hips lie deep
+# inside of the body and are known least; cloth hangs over them.
+PULL = {"Neck": 1.0, "RShoulder": 1.0, "LShoulder": 1.0, "RHip": 0.5, "LHip": 0.5}
+# Cloth lies this many torso lengths above the shoulder's skin: half a centimetre.
+EASE = 0.012
+# Confidence below this is a guess of the proportions; it still counts a little.
+LEAST_CONFIDENCE = 0.1
+
+
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+"""Places in the garment photo and in the person photo that belong together, each (2,) float64."""
+
+
+class Share(NamedTuple):
+    """How a limb's bones hold each point of the mesh, all (N,) float.
+
+    Attributes:
+        limb: 0 to 1, moves with the limb rather than with the torso.
+        lower: 0 to 1, of that with the far bone.
+        beyond: Torso lengths inside of the limb's outline; the limb shows where it is positive.
+        parted: Torso lengths past the line that ends the torso, which shows where it is negative.
+        joined: 1 where cloth of limb and torso hangs together, 0 where they are cut apart.
+    """
+
+    limb: np.ndarray
+    lower: np.ndarray
+    beyond: np.ndarray
+    parted: np.ndarray
+    joined: np.ndarray
+
+
+class Layer(NamedTuple):
+    """One part of the garment, free to lie over another.
+
+    Attributes:
+        mesh: At rest, in pixels of the garment photo.
+        moved: (N, 2) float64, its points in pixels of the person photo.
+        visible: (h, w) float32 in [0, 1], the part of the garment photo it shows.
+    """
+
+    mesh: Mesh
+    moved: np.ndarray
+    visible: np.ndarray
+
+
+class Draping(NamedTuple):
+    """A garment on the body.
+
+    Attributes:
+        layers: Painted in this order: torso, then limbs.
+        scale: Person pixels per garment pixel.
+    """
+
+    layers: tuple[Layer, ...]
+    scale: float
+
+
+def drape(
+    mask: np.ndarray,
+    garment_pose: Pose,
+    person_pose: Pose,
+    *,
+    region: str,
+    body: np.ndarray | None = None,
+) -> Draping:
+    """Maps a garment onto a person by a similarity, a spline for the torso and bones for limbs.
+
+    Args:
+        mask: (h, w) bool, the garment; not empty.
+        garment_pose: In pixels of the garment photo.
+        person_pose: In pixels of the person photo.
+        region: One of `parsing.REGIONS`.
+        body: Silhouette of the person as `occlusion.body` returns it; with it the garment's
+            shoulders are raised onto the person's.
+
+    Returns:
+        The layers to paint.
+    """
+    framed = skinning.frame(mask, garment_pose)
+    lines = skinning.sides(framed)
+    matrix = align(garment_pose, person_pose, region)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    cloth = mesh.cover(mask, CELLS)
+    pairs = _joint_pairs(matrix, garment_pose, person_pose, region)
+    if body is not None and region != "lower":
+        pairs += _shoulder_pairs(matrix, mask, garment_pose, body, person_pose)
+    torso = _torso(cloth.points, matrix, pairs, _box(mask))
+    if region == "lower":
+        limbs = skinning.trousers(framed, garment_pose)
+        shares = [_leg(cloth.points, framed, limb) for limb in limbs]
+    else:
+        limbs = skinning.sleeves(framed, lines)
+        shares = [_sleeve(cloth.points, framed, limb, lines) for limb in limbs]
+    bends = [
+        _bend(limb, share, cloth.points, person_pose, scale)
+        for limb, share in zip(limbs, shares, strict=True)
+    ]
+    body = torso.copy()
+    for share, onto in zip(shares, bends, strict=True):
+        body += (share.limb * share.joined)[:, None] * (onto - torso)
+    cuts = [_enlarged(share.beyond, cloth, mask.shape) for share in shares]
+    step = skinning.pixel(framed)
+    shown = np.ones(mask.shape, np.float32)
+    for share in shares:
+        # Where it hangs together the torso reaches under the limb, so that no seam opens.
+        parted = _enlarged(share.parted - OVERLAP * share.joined, cloth, mask.shape)
+        shown = np.minimum(shown, 1 - _edge(parted, step))
+    layers = [Layer(cloth, body, _without_slivers(shown, mask, 1 / step))]
+    for share, onto, cut in zip(shares, bends, cuts, strict=True):
+        amount = 1 - (1 - share.limb) * share.joined
+        moved = torso + amount[:, None] * (onto - torso)
+        layers.append(Layer(cloth, moved, _without_slivers(_edge(cut, step), mask, 1 / step)))
+    return Draping(tuple(_trimmed(layer) for layer in layers), scale)
+
+
+def align(garment_pose: Pose, person_pose: Pose, region: str) -> np.ndarray:
+    """Finds the similarity from garment to person, (2, 3) float64, by the joints of the region."""
+    weights = WEIGHTS["lower" if region == "lower" else "upper"]
+    source = np.stack([skinning.point(garment_pose, name) for name in weights])
+    target = np.stack([skinning.point(person_pose, name) for name in weights])
+    trust = [
+        weight
+        * max(garment_pose.keypoints[name].confidence, LEAST_CONFIDENCE)
+        * max(person_pose.keypoints[name].confidence, LEAST_CONFIDENCE)
+        for name, weight in weights.items()
+    ]
+    return thin_plate.similarity(source, target, np.array(trust))
+
+
+def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
+    """Returns left, top, right, bottom of a mask that is not empty."""
+    box = masks.bounds(mask) or masks.Bounds(0, 0, *mask.shape)
+    return box.left, box.top, box.right, box.bottom
+
+
+def _joint_pairs(matrix: np.ndarray, garment_pose: Pose, person_pose: Pose, region: str) -> Pairs:
+    """Pairs the torso's joints: where they are and where they should come to lie."""
+    pairs = []
+    for name, pull in PULL.items():
+        if region == "lower" and "Hip" not in name:
+            continue
+        source = skinning.point(garment_pose, name)
+        placed = skinning.transform(matrix, source)
+        pairs.append((source, placed + pull * (skinning.point(person_pose, name) - placed)))
+    return pairs
+
+
+def _shoulder_pairs(
+    matrix: np.ndarray, mask: np.ndarray, garment_pose: Pose, body: np.ndarray, person_pose: Pose
+) -> Pairs:
+    """Pairs the outline above each shoulder joint, where the garment would sink into the person."""
+    reduced = body.shape[0] / person_pose.height
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    neck, hip = skinning.spine(person_pose)
+    torso = float(np.hypot(*(hip - neck)))
+    pairs = []
+    for name in ("RShoulder", "LShoulder"):
+        source, target = skinning.point(garment_pose, name), skinning.point(person_pose, name)
+        cloth = _rise(mask, source)
+        skin = _rise(body > 0.5, target * reduced) / reduced
+        missing = skin + EASE * torso - cloth * scale
+        # Far off, one of the outlines is no shoulder: a strap beside it, hair or a raised arm.
+        if cloth > 0 and skin > 0 and 0 < missing < 0.12 * torso:
+            pairs.append((source - (0, cloth), target - (0, skin + EASE * torso)))
+    return pairs
+
+
+def _rise(mask: np.ndarray, place: np.ndarray) -> float:
+    """Returns how far a mask reaches up from a place inside of it, in pixels; 0 outside."""
+    x, y = (round(float(value)) for value in place)
+    if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]):
+        return 0.0
+    column = mask[y::-1, x]
+    return float(len(column) if column.all() else column.argmin())
+
+
+def _torso(points: np.ndarray, matrix: np.ndarray, pairs: Pairs, box: tuple[float, ...]):
+    """Moves points by the similarity, bent so that the pairs meet."""
+    # The box's corners follow the similarity, so that the spline stays tame far from the joints.
+    left, top, right, bottom = box
+    corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)], np.float64)
+    source, target = (np.stack(places) for places in zip(*pairs, strict=True))
+    anchored = np.concatenate([target, skinning.transform(matrix, corners)])
+    spline = thin_plate.unfolded(np.concatenate([source, corners]), anchored, box)
+    return thin_plate.apply(spline, points)
+
+
+def _sleeve(points: np.ndarray, framed: Frame, limb: Limb, lines: np.ndarray) -> Share:
+    cells = skinning.transform(framed.matrix, points)
+    root, middle, end = skinning.transform(framed.matrix, limb.source)
+    side = np.sign(root[0] - skinning.FRAME_NECK[0])
+    near = skinning.from_bones(cells, np.stack([root, middle, end]))
+    # Beyond the armhole: outside of the torso's side, and nearer to the arm than to it.
+    torso = skinning.outside(cells, lines)
+    torso = np.where((cells[:, 0] - skinning.FRAME_NECK[0]) * side > 0, torso, -skinning.UNIT)
+    split = np.maximum(torso, 0) / np.maximum(np.maximum(torso, 0) + near, 1e-6)
+    reach = (cells - root) @ _unit(middle - root) / skinning.UNIT
+    arm = skinning.smoothstep(split, 0.15, 0.6) * skinning.smoothstep(reach, -0.02, BEND)
+    depth = (cells[:, 1] - skinning.FRAME_NECK[1]) / skinning.UNIT
+    joined = 1 - skinning.smoothstep(depth, *ARMPIT)
+    # Cloth just inside of the sleeve is the fold under an empty arm, which a raised arm pulls
+    # straight: neither sleeve nor torso shows it. Cloth far from the arm is a flared hem.
+    fold = SPARE * limb.width * (1 + 2 * joined) - near
+    parted = np.minimum(torso, FLARED * skinning.UNIT - near) / skinning.UNIT
+    beyond = np.minimum(parted, fold / skinning.UNIT)
+    return Share(arm, _lower(cells, root, middle, end), beyond, parted, joined)
+
+
+def _leg(points: np.ndarray, framed: Frame, limb: Limb) -> Share:
+    cells = skinning.transform(framed.matrix, points)
+    root, middle, end = skinning.transform(framed.matrix, limb.source)
+    side = np.sign(root[0] - skinning.FRAME_NECK[0])
+    lateral = (cells[:, 0] - skinning.FRAME_NECK[0]) * side / skinning.UNIT
+    reach = (cells[:, 1] - root[1]) / skinning.UNIT
+    leg = skinning.smoothstep(lateral, -0.03, 0.03) * skinning.smoothstep(reach, 0.1, 0.45)
+    beyond = np.minimum(lateral, reach - 0.2)
+    return Share(leg, _lower(cells, root, middle, end), beyond, beyond, np.ones(len(points)))
+
+
+def _lower(cells, root, middle, end) -> np.ndarray:
+    """Divides a limb between its two bones, softly across the joint: the far bone's share."""
+    bisector = _unit(_unit(middle - root) + _unit(end - middle))
+    return skinning.smoothstep((cells - middle) @ bisector / skinning.UNIT, -0.12, 0.12)
+
+
+def _bend(limb: Limb, share: Share, points: np.ndarray, pose: Pose, scale: float) -> np.ndarray:
+    """Moves all points with the limb's two bones."""
+    target = np.stack([skinning.point(pose, name) for name in limb.names])
+    upper, lower = (
+        skinning.transform(skinning.bone(limb.source[part], target[part], scale), points)
+        for part in (slice(0, 2), slice(1, 3))
+    )
+    return upper + share.lower[:, None] * (lower - upper)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.hypot(*vector)), 1e-9)
+
+
+def _edge(cut: np.ndarray, step: float) -> np.ndarray:
+    """An antialiased edge where `cut` passes 0, for pixels of `step` torso lengths."""
+    return np.clip(cut / (2 * step) + 0.5, 0, 1).astype(np.float32)
+
+
+def _without_slivers(visible: np.ndarray, mask: np.ndarray, torso_px: float) -> np.ndarray:
+    """Hides shreds that a cut left, which a moved limb would carry into the open."""
+    if (visible[mask] > 0.5).all():
+        return visible
+    cut = (visible <= 0.5) & mask
+    shown = mask & ~cut
+    radius = max(1, round(SLIVER * torso_px))
+    solid = masks.grow(masks.shrink(shown, radius), radius + 1)
+    # Only at the cut: straps and cuffs elsewhere are thin by right.
+    shred = ~masks.grow(solid, 2) & masks.grow(cut, 3 * radius)
+    return np.where(shred, 0, visible).astype(np.float32)
+
+
+def _enlarged(values: np.ndarray, cloth: Mesh, shape: tuple[int, ...]) -> np.ndarray:
+    """Interpolates values at the mesh's points to every pixel of the garment photo."""
+    columns = len(np.unique(cloth.points[:, 0]))
+    grid = values.reshape(-1, columns).astype(np.float32)
+    (left, top), step = cloth.points[0], cloth.points[1, 0] - cloth.points[0, 0]
+    matrix = np.array([[1 / step, 0, -left / step], [0, 1 / step, -top / step]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _trimmed(layer: Layer) -> Layer:
+    """Drops the triangles of which nothing shows."""
+    corners = layer.mesh.points[layer.mesh.triangles]
+    height, width = layer.visible.shape
+    # Coarse summary: a triangle is needed where anything in its box's reach is visible.
+    integral = cv2.integral(layer.visible)
+    low = np.clip(np.floor(corners.min(1)) - 1, 0, (width, height)).astype(int)
+    high = np.clip(np.ceil(corners.max(1)) + 2, 0, (width, height)).astype(int)
+    total = integral[high[:, 1], high[:, 0]] + integral[low[:, 1], low[:, 0]]
+    total -= integral[low[:, 1], high[:, 0]] + integral[high[:, 1], low[:, 0]]
+    kept = layer.mesh.triangles[total > 1e-3]
+    return layer._replace(mesh=Mesh(layer.mesh.points, kept))

@@ -1,0 +1,182 @@
+"""Ghost mannequin: the garment stays as if worn, everything that held it goes."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from . import backdrop, labels, masks, matting, stitch
+from .parsing import Parsing
+
+# Backgrounds by name; None keeps the photo's own, filled in where the mannequin stood. The grey is
+# the light one of studio paper, which marketplaces accept beside white.
+BACKGROUNDS: dict[str, tuple[int, int, int] | None] = {
+    "white": (255, 255, 255),
+    "grey": (242, 242, 242),
+    "keep": None,
+}
+# Brightness of the inside of a garment against its outside, at its back neckline and down where
+# the front ends; of the rendered ghost scenes' interiors, by eye.
+INTERIOR_LIGHT = (0.62, 0.34)
+# The back neckline hangs below the line between the collar points by this share of its width, at
+# most this share of the opening's depth.
+BACK_SAG, BACK_DEPTH = 0.14, 0.5
+# Share of the garment's height within which its neck or waist opening begins.
+TOP = 0.3
+# Half width of a strip of inside that is not worth keeping, at a long side of 1024 px.
+SHRED_PX = 4.0
+# Half width of the band that is repainted around an opening, at a long side of 1024 px.
+BAND_PX = 4.0
+
+
+class Ghost(NamedTuple):
+    """A garment without its mannequin.
+
+    Attributes:
+        image: (H, W, 3) uint8 sRGB.
+        alpha: (H, W) float32 in [0, 1], opacity of the garment with its inside.
+        repaint: (H, W) bool, what was made up and a generative engine may paint better.
+    """
+
+    image: np.ndarray
+    alpha: np.ndarray
+    repaint: np.ndarray
+
+
+def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") -> Ghost:
+    """Removes mannequin and stand, and closes the openings they were seen through.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        parsing: Of this photo.
+        background: One of BACKGROUNDS.
+
+    Returns:
+        The garment with its interior on the chosen background.
+
+    Raises:
+        ValueError: There is no garment, the background is unknown, or the sizes differ.
+    """
+    if background not in BACKGROUNDS:
+        raise ValueError(
+            f"background must be one of {', '.join(BACKGROUNDS)}, got {background!r}. "
+            "Choose one of these."
+        )
+    if parsing.size != image.shape[:2]:
+        raise ValueError(
+            f"parsing must be {image.shape[0]}x{image.shape[1]} like image, got "
+            f"{parsing.size[0]}x{parsing.size[1]}. Connect the parsing of the same photo."
+        )
+    if not parsing.garment.any():
+        raise ValueError(
+            "parsing must contain a garment, got none. "
+            "Choose a photo with a garment on a mannequin, or paint the garment mask by hand."
+        )
+    removed = parsing.mannequin | parsing.support
+    # Sides of garment only: an arm between front and back of an armhole is no neck.
+    hole = openings(parsing.garment) & removed
+    kept = parsing.garment | _without_shreds(parsing.interior, hole)
+    covered = _enclosed(kept) & removed
+    whole = kept | hole | covered
+    alpha = matting.alpha(image, whole)
+    filled = fill_openings(image, kept, hole)
+    if covered.any():
+        filled = backdrop.fill(filled, covered, kept & ~hole)
+    color = matting.foreground(filled, alpha)
+    behind = _background(image, parsing, background)
+    made = hole | covered
+    band = max(1, round(BAND_PX * max(image.shape[:2]) / 1024))
+    return Ghost(stitch.stitch(behind, color, alpha), alpha, masks.grow(made, band) & whole | made)
+
+
+def openings(kept: np.ndarray) -> np.ndarray:
+    """Finds where the inside of the garment's back would be seen above its front.
+
+    Args:
+        kept: (H, W) bool, the garment.
+
+    Returns:
+        (H, W) bool: pixels of the neck or waist opening, with cloth to the left, to the right and
+        below, under the sagging line of the back edge.
+    """
+    found = np.zeros_like(kept)
+    box = masks.bounds(kept)
+    if box is None:
+        return found
+    part = kept[box.top : box.bottom, box.left : box.right]
+    left = np.logical_or.accumulate(part, 1)
+    right = np.logical_or.accumulate(part[:, ::-1], 1)[:, ::-1]
+    below = np.logical_or.accumulate(part[::-1], 0)[::-1]
+    above = np.logical_or.accumulate(part, 0)
+    enclosed = (left & right & below & ~part).astype(np.uint8)
+    count, regions, stats, _ = cv2.connectedComponentsWithStats(enclosed, connectivity=4)
+    # Notches between pleats or in a ragged mask are no openings: 2 % of the garment's width.
+    least = max(3, round(0.02 * box.width))
+    for number in range(1, count):
+        x, y, width, height, _ = stats[number]
+        if width < least or height < 2:
+            continue
+        # Lower down it is an arm in front of the garment, or the room between sleeve and torso.
+        if y > TOP * box.height:
+            continue
+        across = (np.arange(width) + 0.5) / width * 2 - 1
+        sag = min(BACK_SAG * width, BACK_DEPTH * height) * (1 - across**2)
+        under = np.arange(height)[:, None] >= sag[None]
+        local = (slice(y, y + height), slice(x, x + width))
+        inside = (regions[local] == number) & (under | above[local])
+        found[box.top : box.bottom, box.left : box.right][local] |= inside
+    return found
+
+
+def fill_openings(image: np.ndarray, kept: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Paints the inside of a garment: its own colour, darker with depth.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        kept: (H, W) bool, the garment.
+        hole: (H, W) bool, what to paint.
+
+    Returns:
+        (H, W, 3) uint8; equal to `image` outside of the hole.
+    """
+    result = image.copy()
+    count, regions, stats, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8))
+    for number in range(1, count):
+        x, y, width, height, _ = stats[number]
+        window = (slice(y, y + height), slice(x, x + width))
+        inside = regions[window] == number
+        reach = max(8, width // 2)
+        near = (
+            slice(max(0, y - reach), y + height + reach),
+            slice(max(0, x - reach), x + width + reach),
+        )
+        cloth = image[near][kept[near]]
+        # A mean, as a median of stripes would be one of them.
+        color = (cloth if len(cloth) else image[kept]).mean(0)
+        depth = np.linspace(0, 1, height) if height > 1 else np.zeros(1)
+        light = INTERIOR_LIGHT[0] + (INTERIOR_LIGHT[1] - INTERIOR_LIGHT[0]) * depth
+        painted = np.rint(light[:, None, None] * color).astype(np.uint8)
+        result[window][inside] = np.broadcast_to(painted, (height, width, 3))[inside]
+    return result
+
+
+def _without_shreds(interior: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Drops thin strips of the inside, as an armhole shows them: alone they would float."""
+    radius = max(1, round(SHRED_PX * max(interior.shape) / 1024))
+    solid = masks.grow(masks.shrink(interior, radius), radius + 1)
+    return interior & (solid | masks.grow(hole, 2 * radius))
+
+
+def _enclosed(kept: np.ndarray) -> np.ndarray:
+    """Finds holes with cloth all around: an arm or a pole that crosses in front of it."""
+    return masks.fill_holes(kept) & ~kept
+
+
+def _background(image: np.ndarray, parsing: Parsing, background: str) -> np.ndarray:
+    color = BACKGROUNDS[background]
+    if color is not None:
+        return np.full_like(image, color)
+    gone = parsing.label_map != labels.BACKGROUND
+    gone &= parsing.label_map != labels.CLUTTER
+    margin = 4 * matting.band_px(*parsing.size)
+    return backdrop.fill(image, masks.grow(gone, margin))

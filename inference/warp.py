@@ -1,0 +1,241 @@
+"""The engine without weights: the garment's own pixels, laid onto the person's body points."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ..imaging import draping, ghost, masks, matting, mesh, occlusion, skinning, stitch
+from ..imaging.draping import Draping
+from ..imaging.pose import Keypoint, Pose
+from .engine import Progress, TryOnRequest, TryOnResult
+
+# Pixels per pass over a huge person photo; bounds the memory of the lookup maps.
+STRIP_PIXELS = 1 << 21
+# A garment photo sharper than this many times the result is reduced first, against aliasing.
+SPARE_SHARPNESS = 1.3
+# Share of the old garment that may stay visible without a word.
+PEEKING = 0.05
+# Share of the garment's area under which a hole in its mask is a fault of the mask.
+PINHOLE = 0.003
+STEPS = 4
+
+
+class Cutout(NamedTuple):
+    """The garment alone, cropped and at most as large as the result needs.
+
+    Attributes:
+        color: (h, w, 3) uint8, the garment's colours, extended past its edge.
+        alpha: (h, w) float32 in [0, 1].
+        behind: (h, w) float32 in [0, 1], cloth that lies behind the wearer's neck.
+        mask: (h, w) bool.
+        pose: In pixels of the cut-out.
+    """
+
+    color: np.ndarray
+    alpha: np.ndarray
+    behind: np.ndarray
+    mask: np.ndarray
+    pose: Pose
+
+
+class Warp:
+    """Warps the garment's picture; deterministic, on the CPU, in about a second."""
+
+    def run(self, request: TryOnRequest, progress: Progress) -> TryOnResult:
+        """Paints the garment onto the person.
+
+        Args:
+            request: What to paint; prompt, hints, seed and steps play no part here.
+            progress: Told after each of 4 stages.
+
+        Returns:
+            The picture at the person's full size.
+
+        Raises:
+            ValueError: The garment mask is empty or of another size, or the garment would land
+                outside of the person photo.
+
+        Reference:
+            Similarity: Umeyama 1991; torso: thin-plate spline, Bookstein 1989; limbs: linear
+            blend skinning.
+        """
+        _check(request)
+        request, warnings = _facing(request)
+        cutout = cut_out(request)
+        body = occlusion.body(request.person, request.person_parsing)
+        progress(1, STEPS)
+        draped = draping.drape(
+            cutout.mask, cutout.pose, request.person_pose, region=request.region, body=body
+        )
+        progress(2, STEPS)
+        color, alpha = _painted(request, cutout, draped, body)
+        if not (alpha > 0.5).any():
+            raise ValueError(
+                "the garment must land inside the person photo, got a place outside of it. "
+                "Choose a person photo that shows the body part the garment covers, "
+                "or correct the hints."
+            )
+        progress(3, STEPS)
+        allowed = request.repaint_mask
+        if allowed is not None:
+            alpha = alpha * allowed
+        shadow = occlusion.shadow(alpha, request.person_pose, body)
+        if allowed is not None:
+            shadow = shadow * allowed
+        shaded = stitch.stitch(request.person, np.zeros_like(request.person), shadow)
+        image = stitch.stitch(shaded, color, alpha)
+        progress(4, STEPS)
+        warnings += _peeking(request, alpha)
+        return TryOnResult(image, np.maximum(alpha, shadow), alpha, warnings)
+
+
+def make() -> Warp:
+    """Returns the engine."""
+    return Warp()
+
+
+def cut_out(request: TryOnRequest) -> Cutout:
+    """Crops, reduces and mattes the garment."""
+    pose, shape = request.garment_pose, request.garment_mask.shape
+    box = masks.bounds(request.garment_mask) or masks.Bounds(0, 0, *shape)
+    margin = 4 * matting.band_px(*shape)
+    top, left = max(0, box.top - margin), max(0, box.left - margin)
+    window = (slice(top, box.bottom + margin), slice(left, box.right + margin))
+    image, mask = request.garment[window], _without_pinholes(request.garment_mask[window])
+    matrix = draping.align(pose, request.person_pose, request.region)
+    factor = min(1.0, SPARE_SHARPNESS * float(np.hypot(matrix[0, 0], matrix[1, 0])))
+    if factor < 1:
+        # Never to nothing: two pixels carry a mesh.
+        size = tuple(max(2, round(length * factor)) for length in (image.shape[1], image.shape[0]))
+        small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+        if small.any():
+            image, mask = cv2.resize(image, size, interpolation=cv2.INTER_AREA), small
+    ratio = mask.shape[1] / len(range(*window[1].indices(request.garment.shape[1])))
+    ratio_y = mask.shape[0] / len(range(*window[0].indices(request.garment.shape[0])))
+    moved = {
+        name: Keypoint(
+            (p.x - left + 0.5) * ratio - 0.5, (p.y - top + 0.5) * ratio_y - 0.5, p.confidence
+        )
+        for name, p in pose.keypoints.items()
+    }
+    local = Pose(mask.shape[0], mask.shape[1], moved)
+    hole = ghost.openings(mask)
+    alpha = matting.alpha(image, mask | hole)
+    behind = (occlusion.behind_neck(mask, local) | masks.grow(hole, 1)).astype(np.float32)
+    color = matting.foreground(ghost.fill_openings(image, mask, hole), alpha)
+    return Cutout(color, alpha, behind, mask, local)
+
+
+def _without_pinholes(mask: np.ndarray) -> np.ndarray:
+    """Closes what is too small for an opening of a garment: gaps of its parsing."""
+    holes = (masks.fill_holes(mask) & ~mask).astype(np.uint8)
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(holes)
+    small = stats[:, cv2.CC_STAT_AREA] < PINHOLE * mask.sum()
+    small[0] = False
+    return mask | small[regions]
+
+
+def _check(request: TryOnRequest) -> None:
+    if request.garment_mask.shape != request.garment.shape[:2]:
+        raise ValueError(
+            f"garment mask must be {request.garment.shape[0]}x{request.garment.shape[1]} like "
+            f"garment, got {'x'.join(map(str, request.garment_mask.shape))}. "
+            "Connect the mask of the same photo."
+        )
+    if not request.garment_mask.any():
+        raise ValueError(
+            "garment mask must select the garment, got an empty mask. "
+            "Parse the garment photo first, or paint the mask by hand."
+        )
+    if request.repaint_mask is not None and request.repaint_mask.shape != request.person.shape[:2]:
+        raise ValueError(
+            f"repaint mask must be {request.person.shape[0]}x{request.person.shape[1]} like "
+            f"person, got {'x'.join(map(str, request.repaint_mask.shape))}. "
+            "Connect a mask made for the person photo."
+        )
+
+
+def _facing(request: TryOnRequest) -> tuple[TryOnRequest, tuple[str, ...]]:
+    """Pairs left with right where one photo shows the front and the other the back."""
+    garment, person = (
+        skinning.point(pose, "RShoulder")[0] - skinning.point(pose, "LShoulder")[0]
+        for pose in (request.garment_pose, request.person_pose)
+    )
+    if garment * person >= 0:
+        return request, ()
+    warning = (
+        "The garment and the person face different ways: one photo shows the front, the other "
+        "the back. Choose photos of the same side."
+    )
+    return request._replace(garment_pose=skinning.mirrored(request.garment_pose)), (warning,)
+
+
+def _painted(
+    request: TryOnRequest, cutout: Cutout, draped: Draping, body: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the layers at the person's size: colour and opacity."""
+    height, width = request.person.shape[:2]
+    color = np.zeros((height, width, 3), np.uint8)
+    alpha = np.zeros((height, width), np.float32)
+    reached = np.concatenate([layer.moved[layer.mesh.triangles.ravel()] for layer in draped.layers])
+    low, high = reached.min(0), reached.max(0)
+    first, last = (int(np.clip(value, 0, height)) for value in (low[1], high[1] + 2))
+    left, right = (int(np.clip(value, 0, width)) for value in (low[0], high[0] + 2))
+    if first >= last or left >= right:
+        return color, alpha
+    front = occlusion.front(
+        request.person_pose, (height, width), request.region, body, request.person_parsing
+    )
+    strip = max(16, STRIP_PIXELS // (right - left))
+    for top in range(first, last, strip):
+        window = (slice(top, min(last, top + strip)), slice(left, right))
+        behind = _paint_strip(cutout, draped, color[window], alpha[window], (top, left))
+        always, neck = (occlusion.enlarged(zone, (height, width), window) for zone in front)
+        alpha[window] *= 1 - np.maximum(always, behind * neck)
+    return color, alpha
+
+
+def _paint_strip(
+    cutout: Cutout,
+    draped: Draping,
+    color: np.ndarray,
+    alpha: np.ndarray,
+    corner: tuple[int, int],
+) -> np.ndarray:
+    """Fills a strip of colour and opacity in place; returns how much of it lies behind the neck."""
+    height, width = alpha.shape
+    behind = np.zeros_like(alpha)
+    for layer in draped.layers:
+        moved = layer.moved - (corner[1], 0)
+        source = mesh.sources(layer.mesh, moved, corner[0], height, width)
+        over = _look_up(cutout.alpha * layer.visible, source)
+        drawn = over > 0
+        if not drawn.any():
+            continue
+        top = cv2.remap(cutout.color, source, None, cv2.INTER_CUBIC)
+        # Colours are not premultiplied: a layer over nothing keeps its own at every opacity.
+        share, empty = over[..., None], (alpha == 0)[..., None]
+        mixed = color * (1 - share) + top * share
+        color[drawn] = np.where(empty, top, np.rint(mixed).astype(np.uint8))[drawn]
+        behind[drawn] = _look_up(cutout.behind, source)[drawn]
+        alpha[drawn] = (over + alpha * (1 - over))[drawn]
+    return behind
+
+
+def _look_up(values: np.ndarray, source: np.ndarray) -> np.ndarray:
+    return cv2.remap(values, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _peeking(request: TryOnRequest, alpha: np.ndarray) -> tuple[str, ...]:
+    """Warns where the person's old garment looks out from under the new one."""
+    parsing = request.person_parsing
+    if parsing is None or not parsing.garment.any():
+        return ()
+    share = float((parsing.garment & (alpha < 0.5)).sum() / parsing.garment.sum())
+    if share <= PEEKING or request.region not in (parsing.region, "dress"):
+        return ()
+    return (
+        f"{share:.0%} of the person's old garment stays visible: the warp engine cannot paint "
+        "skin. Choose a person in less or closer clothing, or another engine.",
+    )
