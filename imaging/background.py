@@ -28,7 +28,12 @@ def novelty(lab: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) float32, in multiples of the background's own spread; about 1 on background.
     """
-    return np.minimum(_from_rows(lab), _from_palette(lab))
+    return np.minimum(*distances(lab))
+
+
+def distances(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the two (H, W) float32 distances of `novelty`: to the row's rims, to the palette."""
+    return _from_rows(lab), _from_palette(lab)
 
 
 def _strip_px(width: int) -> int:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import foreground, labels, refine, split
+from . import classifier, cues, foreground, labels, refine, split, superpixels
 from .parsing import Parsing
 
 # Long side of the copy that is analysed: bounds time and memory for photos of any size.
@@ -38,8 +38,10 @@ def parse(image: np.ndarray) -> Parsing:
         )
     small = _working_copy(image)
     figure = foreground.find(small)
-    found = split.divide(small, figure)
-    label_map = refine.upsample(found, small, image)
+    patches = superpixels.partition(small)
+    scene = cues.measure(small, patches, figure)
+    shares = split.shares(small, scene, classifier.posterior(scene))
+    label_map = refine.upsample(shares, small, image)
     if not (label_map == labels.GARMENT).any():
         return Parsing(
             np.zeros((height, width), np.uint8),

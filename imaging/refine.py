@@ -11,29 +11,29 @@ RADIUS_PX = 3
 FLAT_VARIANCE = 2e-4
 
 
-def upsample(label_map: np.ndarray, small: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Enlarges a label map so that its borders snap to the edges of the full photo.
+def upsample(shares: np.ndarray, small: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Picks each full-size pixel's label so that borders snap to the edges of the full photo.
 
-    Every label's mask is modelled on the small copy as a local linear function of the three colour
+    Every label's share is modelled on the small copy as a local linear function of the three colour
     channels; the full photo then evaluates that function. Strips bound the memory.
 
     Args:
-        label_map: (h, w) uint8.
-        small: (h, w, 3) uint8 sRGB, the copy that label_map was found on.
+        shares: (h, w, n) float32, how much every pixel belongs to labels 0 to n - 1.
+        small: (h, w, 3) uint8 sRGB, the copy that shares was found on.
         image: (H, W, 3) uint8 sRGB, the full photo.
 
     Returns:
-        (H, W) uint8, only values that occur in label_map.
+        (H, W) uint8, labels with a share above zero somewhere.
 
     Reference:
         He and Sun, Fast Guided Filter, arXiv:1505.00996, 2015.
     """
-    present = np.unique(label_map)
+    present = np.flatnonzero(shares.reshape(-1, shares.shape[-1]).max(0) > 0)
     height, width = image.shape[:2]
     if len(present) == 1:
         return np.full((height, width), present[0], np.uint8)
     guide = small.astype(np.float32) / 255
-    planes = [_linear(guide, (label_map == value).astype(np.float32)) for value in present]
+    planes = [_linear(guide, np.ascontiguousarray(shares[..., value])) for value in present]
     result = np.empty((height, width), np.uint8)
     for top in range(0, height, STRIP_PX):
         rows = image[top : top + STRIP_PX].astype(np.float32) / 255

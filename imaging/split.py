@@ -1,41 +1,21 @@
-"""The figure divided into garment and mannequin."""
+"""The figure divided, pixel by pixel, into garment, mannequin, support and interior."""
 
-import cv2
 import numpy as np
 
-from . import background, labels, masks
+from . import labels
+from .cues import Scene
 
-CLUSTERS = 4
 
-
-def divide(image: np.ndarray, figure: np.ndarray) -> np.ndarray:
-    """Labels the figure's pixels as garment or mannequin by colour cluster and position.
+def shares(image: np.ndarray, scene: Scene, posterior: np.ndarray) -> np.ndarray:
+    """Gives every pixel of the working copy to labels.
 
     Args:
-        image: (H, W, 3) uint8 sRGB.
-        figure: (H, W) bool.
+        image: (H, W, 3) uint8 sRGB, the working copy.
+        scene: Its measurements.
+        posterior: (count, 5) probabilities of every superpixel.
 
     Returns:
-        (H, W) uint8 label map.
+        (H, W, 5) float32, 1 at the pixel's label.
     """
-    label_map = np.zeros(figure.shape, np.uint8)
-    box = masks.bounds(figure)
-    if box is None:
-        return label_map
-    lab = background.to_lab(cv2.bilateralFilter(image, 7, 30, 5))
-    pixels = (lab[figure] * np.float32([0.6, 1.2, 1.2])).astype(np.float32)
-    count = min(CLUSTERS, len(pixels))
-    cv2.setRNGSeed(0)  # kmeans draws its first centres from OpenCV's global generator
-    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.1)
-    _, member, _ = cv2.kmeans(pixels, count, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # pyright: ignore
-    rows, columns = np.nonzero(figure)
-    across = np.abs((columns - box.left) / box.width - 0.5) * 2
-    down = (rows - box.top) / box.height
-    core = np.exp(-(((down - 0.45) / 0.25) ** 2) - (across / 0.5) ** 2)
-    values = np.full(len(pixels), labels.MANNEQUIN, np.uint8)
-    scores = np.array([core[member[:, 0] == i].mean() for i in range(count)])
-    for index in range(count):
-        if scores[index] > 0.75 * core.mean():
-            values[member[:, 0] == index] = labels.GARMENT
-    label_map[figure] = values
-    return label_map
+    best = scene.patches.paint(posterior.argmax(1))
+    return (best[..., None] == np.arange(len(labels.NAMES) - 1)).astype(np.float32)

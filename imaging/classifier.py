@@ -1,0 +1,35 @@
+"""A transparent classifier of superpixels: one weight per named cue, class and round."""
+
+import numpy as np
+
+from . import context
+from .coefficients import ROUNDS
+from .cues import Scene
+
+# Standardised cues beyond this are outliers; a linear model must not extrapolate them.
+LIMIT_SIGMA = 6.0
+
+
+def posterior(scene: Scene) -> np.ndarray:
+    """Estimates what every superpixel shows.
+
+    Multinomial logistic regression on the named cues; each further round adds what the round
+    before says about the surroundings (see `context`).
+
+    Returns:
+        (count, 5) probabilities of the labels background, garment, mannequin, support, interior.
+    """
+    names, values = scene.names, scene.cues
+    found = _round(ROUNDS[0], names, values)
+    for table in ROUNDS[1:]:
+        more_names, more = context.measure(scene, found)
+        found = _round(table, names + more_names, np.concatenate([values, more], 1))
+    return found
+
+
+def _round(table: dict[str, tuple[float, ...]], names: tuple[str, ...], values) -> np.ndarray:
+    rows = np.array([table[name] for name in names])
+    standard = np.clip((values - rows[:, 0]) / rows[:, 1], -LIMIT_SIGMA, LIMIT_SIGMA)
+    scores = standard @ rows[:, 2:] + np.array(table["intercept"])
+    odds = np.exp(scores - scores.max(1, keepdims=True))
+    return odds / odds.sum(1, keepdims=True)
