@@ -4,8 +4,6 @@ import shutil
 import sys
 from typing import TextIO
 
-PLAIN_EVERY_CHARACTERS = 60  # a log is not flooded with lines that differ in their tails only
-
 
 class Line:
     """Shows what is going on, in place. Use as a context manager; it leaves a clean line."""
@@ -16,11 +14,14 @@ class Line:
         self._last = ""
 
     def show(self, text: str) -> None:
-        """Replaces the live line; without a terminal, writes a line where the start changed."""
+        """Replaces the live line; without a terminal, writes a line for each new subject.
+
+        What stands in brackets at the end is not a new subject: a log is not flooded by seconds.
+        """
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write("\r\x1b[K" + text[:width])
-        elif text[:PLAIN_EVERY_CHARACTERS] != self._last[:PLAIN_EVERY_CHARACTERS]:
+        elif text.partition(" (")[0] != self._last.partition(" (")[0]:
             self._stream.write(text + "\n")
         self._last = text
         self._stream.flush()

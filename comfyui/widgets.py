@@ -72,7 +72,8 @@ def declared(schema: dict[str, Any], prefix: str = "") -> list[Input]:
 
 def choice_inputs(combo: Input, key: Any) -> list[Input]:
     """Returns the inputs that one choice of a dynamic combo brings, named `combo.input`."""
-    for choice in combo.options.get("options", ()):
+    choices = combo.options.get("options", ()) if combo.kind == DYNAMIC_COMBO else ()
+    for choice in choices:
         if choice.get("key") == key:
             return declared({"input": choice.get("inputs")}, prefix=combo.name + ".")
     return []
