@@ -10,11 +10,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import figure, masks
+from . import figure, masks, outline
 from . import proportions as p
 from .labels import BACKGROUND, CLUTTER, SUPPORT
 from .parsing import Parsing
-from .pose import Keypoint, Pose
+from .pose import NAMES, Keypoint, Pose
 
 WORKING_HEIGHT_PX = 384  # a joint's tolerance is about 8 pixels there
 POINTS = 260  # sampled on mannequin and garment; more change joints by less than a pixel
@@ -24,6 +24,8 @@ ROUNDS = 26
 SEEN, COVERED, IMPLIED, OUTSIDE = 1.0, 0.6, 0.3, 0.2  # confidence of a joint
 WAIST_DROP = 0.19  # statures from the neck; below it skirts fall free
 MIN_AREA = 0.0005  # share of the photo; less is noise, not a body
+
+BARE = 0.02  # share of mannequin in the body below which the garment stands alone
 
 _HEADED = {"full", "person"}
 _ARMED = {"full", "headless", "person"}
@@ -64,11 +66,19 @@ def locate(parsing: Parsing) -> Pose:
     figures, scale = _fit(parsing)
     facing_back = parsing.view == "back"
     height, width = parsing.size
-    keypoints = {}
-    for name, joint in _named(figures, facing_back).items():
-        x, y = (joint + 0.5) / scale - 0.5
+    named, keypoints = _named(figures, facing_back), {}
+    for name in NAMES:
+        x, y = (named[name] + 0.5) / scale - 0.5
         keypoints[name] = Keypoint(float(x), float(y), _confidence(parsing, x, y))
     return Pose(height, width, keypoints)
+
+
+def silhouette(pose: Pose) -> np.ndarray:
+    """Returns the (H, W) bool outline of the complete body around a pose, without clothes."""
+    filled = np.zeros((pose.height, pose.width), np.uint8)
+    for polygon in outline.parts(pose).values():
+        cv2.fillPoly(filled, [np.rint(polygon * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    return filled > 0
 
 
 def _fit(parsing: Parsing) -> tuple[figure.Figures, float]:
@@ -96,6 +106,8 @@ def _gather(parsing: Parsing, scale: float) -> _Evidence:
             "a garment or a mannequin must be labelled to locate a body, got "
             f"{int(body.sum())} pixels of them. Mark the garment in the mask and try again."
         )
+    if small.mannequin.sum() < BARE * body.sum():
+        small = small._replace(kind="ghost")
     points, is_mannequin = _sample(body, small.mannequin)
     garment = masks.largest(small.garment) if small.garment.any() else body
     top, hem = _extent(garment)
@@ -103,16 +115,16 @@ def _gather(parsing: Parsing, scale: float) -> _Evidence:
     return _Evidence(
         points,
         is_mannequin,
-        _allowed(is_mannequin, parsing.kind),
+        _allowed(is_mannequin, small.kind),
         outside,
-        _weights(parsing),
+        _weights(small),
         float(np.flatnonzero(body.any(1))[-1]),
         top,
         hem,
         parsing.region != "upper" and not _forked(garment),
-        parsing.kind,
-        parsing.region,
-        parsing.view,
+        small.kind,
+        small.region,
+        small.view,
     )
 
 
@@ -228,13 +240,13 @@ def _search(e: _Evidence, start: np.ndarray, back: bool) -> tuple[np.ndarray, fl
 
 def _cost(e: _Evidence, rows: np.ndarray, back: bool) -> np.ndarray:
     figures = figure.build(rows, back=back)
-    return 120 * _uncovered(e, figures) + 120 * _exposed(e, figures) + _unusual(e, rows)
+    return 120 * _uncovered(e, figures) + 240 * _exposed(e, figures) + _unusual(e, rows)
 
 
 def _uncovered(e: _Evidence, figures: figure.Figures) -> np.ndarray:
     """(K,) how much of mannequin and garment lies off the body."""
     away = np.maximum(figure.distance(figures, e.points, e.parts), 0)
-    slack = np.where(e.is_mannequin, 0.012, 0.035)[None]  # statures; cloth stands off the body
+    slack = np.where(e.is_mannequin, 0.012, 0.07)[None]  # statures; cloth stands off the body
     if e.flared:
         depth = (e.points[None, :, 1] - figures.joints["neck"][:, 1:]) / figures.stature[:, None]
         hanging = 0.35 * np.maximum(depth - WAIST_DROP, 0)
@@ -266,7 +278,7 @@ def _robust(deviation: np.ndarray) -> np.ndarray:
 
 def _unusual(e: _Evidence, rows: np.ndarray) -> np.ndarray:
     """(K,) squared deviations from what mannequins and garments usually are."""
-    x, y, log_stature, yaw, child, lean, stance, ul, fl, ur, fr, girth = rows.T
+    _x, y, log_stature, yaw, child, lean, stance, ul, fl, ur, fr, girth = rows.T
     turn = {"front": (0.0, 0.08), "back": (0.0, 0.25), "three-quarter": (0.42, 0.11)}
     centre, spread = turn.get(e.view, (0.0, 0.3))
     total = ((np.abs(yaw) - centre) / spread) ** 2 if centre else (yaw / spread) ** 2

@@ -47,7 +47,7 @@ _LIMBS = (
     ("foot_right", "heel_right", "toe_right", p.FOOT_RADII),
     ("head", "crown", "jaw", (0.044, 0.031)),
 )
-PARTS = tuple(limb[0] for limb in _LIMBS) + ("torso",)
+PARTS = (*(limb[0] for limb in _LIMBS), "torso")
 TORSO_ROWS = 12  # heights at which the trunk's outline is sampled
 
 
@@ -201,7 +201,7 @@ def _place(rows: np.ndarray, solid: dict[str, np.ndarray]) -> dict[str, np.ndarr
 def _trunk(rows: np.ndarray) -> np.ndarray:
     """(K, TORSO_ROWS, 3): middle x, y, half width in pixels, top to bottom."""
     child, lean, yaw = rows[:, 4:5], rows[:, 5:6], rows[:, 3:4]
-    neck_z, stature = _mix(p.NECK_HEIGHT, child), np.exp(rows[:, 2:3])
+    stature = np.exp(rows[:, 2:3])
     drop = np.linspace(-0.015, 0.345, TORSO_ROWS)[None]
     adult, young = np.array(p.TRUNK), np.array(p.CHILD_TRUNK)
     sizes = []
@@ -212,7 +212,6 @@ def _trunk(rows: np.ndarray) -> np.ndarray:
     half = np.hypot(sizes[0] * np.cos(yaw), sizes[1] * np.sin(yaw)) * np.exp(rows[:, 11:12])
     middle = rows[:, 0:1] + stature * lean * np.clip(drop / 0.27, 0, 1) * np.cos(yaw)
     height = np.broadcast_to(rows[:, 1:2] + stature * drop, half.shape)
-    del neck_z
     return np.stack([middle, height, half * stature], -1)
 
 

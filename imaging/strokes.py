@@ -1,0 +1,235 @@
+"""The stroke document: what the user or `hints` drew on a photo, as data.
+
+docs/strokes.md is its specification. The text comes from workflow files and browsers, so it is
+read as hostile input: bounded before it is parsed, and every value is checked.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+VERSION = 1
+MAX_BYTES = 4_000_000  # about 200,000 points; a day's drawing has a few thousand
+MAX_STROKES = 500
+MAX_POINTS = 5_000  # of one stroke: 40 s of a pen that reports 125 points a second
+MAX_SIDE_PX = 16_384  # ComfyUI's own limit for a picture's side
+MAX_RADIUS_PX = 1_000.0
+DECIMALS = 2  # a hundredth of a pixel is finer than any pen
+
+ROLES = {
+    "head": "#e69f00",
+    "face": "#f0e442",
+    "hair": "#8c510a",
+    "neck": "#d55e00",
+    "shoulders": "#cc79a7",
+    "arm_left": "#0072b2",
+    "arm_right": "#56b4e9",
+    "hand_left": "#004c8c",
+    "hand_right": "#1fa3c7",
+    "torso": "#999999",
+    "leg_left": "#009e73",
+    "leg_right": "#66c2a5",
+    "foot_left": "#00644a",
+    "foot_right": "#2fae8e",
+    "free": "#ffffff",
+}
+"""Role to sRGB colour; sides are the person's own. Okabe and Ito's palette and shades of it."""
+
+SOURCES = ("proposed", "drawn")
+
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_PHOTO = re.compile(r"[0-9a-f]{0,64}")
+_DOCUMENT_KEYS = ("version", "width", "height", "photo", "strokes")
+_STROKE_KEYS = ("role", "points", "radius_px", "color", "closed", "source")
+
+
+class Stroke(NamedTuple):
+    """One line drawn without lifting the pen.
+
+    Attributes:
+        role: One of ROLES.
+        points: (x, y, pressure): photo pixels, and 0 to 1 of the radius.
+        radius_px: Half the line's width at pressure 1, in photo pixels.
+        color: sRGB as "#rrggbb", lower case.
+        closed: Whether the last point joins the first; closed strokes stand for an area.
+        source: One of SOURCES.
+    """
+
+    role: str
+    points: tuple[tuple[float, float, float], ...]
+    radius_px: float
+    color: str
+    closed: bool = False
+    source: str = "drawn"
+
+
+class StrokeDocument(NamedTuple):
+    """All strokes on one photo.
+
+    Attributes:
+        width, height: Of the photo, in pixels.
+        photo: `fingerprint` of the photo, or "" where unknown.
+        strokes: In the order in which they were drawn.
+    """
+
+    width: int
+    height: int
+    photo: str = ""
+    strokes: tuple[Stroke, ...] = ()
+
+
+def stroke(
+    role: str, points: np.ndarray, radius_px: float, *, closed: bool, source: str = "drawn"
+) -> Stroke:
+    """Builds a stroke in its role's colour from (N, 3) x, y, pressure, rounded as in the JSON."""
+    rows = np.round(np.asarray(points, np.float64), DECIMALS) + 0.0  # no negative zero
+    listed = tuple((float(x), float(y), float(p)) for x, y, p in rows)
+    return Stroke(role, listed, round(float(radius_px), DECIMALS), ROLES[role], closed, source)
+
+
+def fingerprint(image: np.ndarray) -> str:
+    """Returns 16 hex digits that tell whether strokes belong to this photo.
+
+    Args:
+        image: (H, W, 3) uint8. Size and a 16x16 reduction to 16 levels count, so that storing
+            the same photo again as PNG gives the same answer.
+    """
+    small = cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA) // 16
+    height, width = image.shape[:2]
+    return hashlib.sha256(f"{width}x{height}:".encode() + small.tobytes()).hexdigest()[:16]
+
+
+def to_json(document: StrokeDocument) -> str:
+    """Writes the document as one line of JSON with numbers rounded to two decimals."""
+    strokes = [
+        s._asdict()
+        | {
+            "points": [[round(value, DECIMALS) for value in point] for point in s.points],
+            "radius_px": round(s.radius_px, DECIMALS),
+        }
+        for s in document.strokes
+    ]
+    content = {"version": VERSION} | document._asdict() | {"strokes": strokes}
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def from_json(text: str) -> StrokeDocument:
+    """Reads and checks a stroke document.
+
+    Args:
+        text: JSON as `to_json` writes it. Points may lie outside the photo by its own size.
+
+    Raises:
+        TypeError: text is not a string.
+        ValueError: The text is too long, is not JSON, or breaks a rule of docs/strokes.md; the
+            message names the stroke by its index.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"strokes must be text, got {type(text).__name__}. Pass the JSON itself.")
+    # Characters first: encoding a huge text would cost what the limit is to save.
+    size = len(text) if len(text) > MAX_BYTES else len(text.encode(errors="replace"))
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"strokes must be at most {MAX_BYTES} bytes, got {size}. Draw fewer strokes."
+        )
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"strokes must be JSON, got a text that is not: {str(error)[:100]}. "
+            "Draw the strokes again or clear them."
+        ) from error
+    return _document(content)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
+def _document(content: Any) -> StrokeDocument:
+    _keys("strokes", content, _DOCUMENT_KEYS)
+    if type(content["version"]) is not int or content["version"] != VERSION:
+        raise ValueError(
+            f"strokes must have version {VERSION}, got {_show(content['version'])}. "
+            "Update Dressform or draw the strokes again."
+        )
+    width, height = (_side(name, content[name]) for name in ("width", "height"))
+    photo, listed = content["photo"], content["strokes"]
+    if not isinstance(photo, str) or not _PHOTO.fullmatch(photo):
+        raise ValueError(f"photo must be up to 64 hex digits, got {_show(photo)}. Use ''.")
+    if not isinstance(listed, list) or len(listed) > MAX_STROKES:
+        count = len(listed) if isinstance(listed, list) else _show(listed)
+        raise ValueError(
+            f"strokes must be a list of at most {MAX_STROKES}, got {count}. Draw fewer strokes."
+        )
+    read = tuple(_stroke(f"stroke {i}", s, width, height) for i, s in enumerate(listed))
+    return StrokeDocument(width, height, photo, read)
+
+
+def _stroke(name: str, content: Any, width: int, height: int) -> Stroke:
+    _keys(name, content, _STROKE_KEYS)
+    role, source, color = content["role"], content["source"], content["color"]
+    if not isinstance(role, str) or role not in ROLES:
+        raise ValueError(f"{name}: role must be one of {', '.join(ROLES)}, got {_show(role)}.")
+    if not isinstance(source, str) or source not in SOURCES:
+        raise ValueError(f"{name}: source must be proposed or drawn, got {_show(source)}.")
+    if not isinstance(color, str) or not _COLOR.fullmatch(color):
+        raise ValueError(f"{name}: color must be like #e69f00, got {_show(color)}.")
+    if not isinstance(content["closed"], bool):
+        raise ValueError(f"{name}: closed must be true or false, got {_show(content['closed'])}.")
+    radius = _number(f"{name}: radius_px", content["radius_px"], 0.1, MAX_RADIUS_PX)
+    points = content["points"]
+    if not isinstance(points, list) or not 1 <= len(points) <= MAX_POINTS:
+        count = len(points) if isinstance(points, list) else _show(points)
+        raise ValueError(
+            f"{name}: points must be a list of 1 to {MAX_POINTS}, got {count}. Split the stroke."
+        )
+    read = tuple(_point(f"{name}, point {i}", q, width, height) for i, q in enumerate(points))
+    return Stroke(role, read, radius, color, content["closed"], source)
+
+
+def _point(name: str, content: Any, width: int, height: int) -> tuple[float, float, float]:
+    if not isinstance(content, list) or len(content) != 3:
+        raise ValueError(f"{name}: must be [x, y, pressure], got {_show(content)}.")
+    return (
+        _number(f"{name}: x", content[0], -width, 2 * width),
+        _number(f"{name}: y", content[1], -height, 2 * height),
+        _number(f"{name}: pressure", content[2], 0, 1),
+    )
+
+
+def _keys(name: str, content: Any, wanted: tuple[str, ...]) -> None:
+    if not isinstance(content, dict) or set(content) != set(wanted):
+        found = ", ".join(sorted(map(str, content))) if isinstance(content, dict) else None
+        raise ValueError(
+            f"{name} must be an object with {', '.join(wanted)}, "
+            f"got {_show(found or content)}. Draw the strokes again or clear them."
+        )
+
+
+def _side(name: str, value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_SIDE_PX:
+        raise ValueError(
+            f"{name} must be a whole number from 1 to {MAX_SIDE_PX}, got {_show(value)}."
+        )
+    return value
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    # The comparison is false for NaN too; bool is an int to isinstance, so types are compared.
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError(f"{name} must be a number from {low} to {high}, got {_show(value)}.")
+    return round(float(value), DECIMALS)
+
+
+def _show(value: Any) -> str:
+    """A short form of hostile input, safe in a message."""
+    if isinstance(value, list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**15:
+        return "a huge number"
+    return repr(value)[:60]

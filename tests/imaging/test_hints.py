@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from dressform.imaging import figure, hints, labels, scribble, strokes
+from dressform.imaging.parsing import Parsing
+from dressform.imaging.pose import Keypoint, Pose
+
+HEIGHT, WIDTH = 400, 300
+ROW = np.array([150, 110, np.log(330), 0, 0, 0, 0.07, 0.55, 0.42, 0.55, 0.42, 0])
+
+
+def located(*, yaw=0.0, back=False):
+    row = ROW.copy()
+    row[3] = yaw
+    joints = figure.build(row, back=back).joints
+    sides = ("right", "left") if back else ("left", "right")
+    points = {"Nose": Keypoint(*joints["nose"][0], 1), "Neck": Keypoint(*joints["neck"][0], 1)}
+    for letter, side in zip("RL", sides, strict=True):
+        for name in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Eye", "Ear"):
+            points[letter + name] = Keypoint(*joints[f"{name.lower()}_{side}"][0], 1)
+    return Pose(HEIGHT, WIDTH, points)
+
+
+def painted(*, mannequin=False):
+    """A tunic from the collar to the hips over a figure that may be there."""
+    map_ = np.zeros((HEIGHT, WIDTH), np.uint8)
+    if mannequin:
+        grid = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1).reshape(-1, 2)
+        every = np.ones((len(grid), len(figure.PARTS)), bool)
+        inside = figure.distance(figure.build(ROW), grid.astype(float), every)[0] < 0.004
+        map_[inside.reshape(HEIGHT, WIDTH)] = labels.MANNEQUIN
+    map_[95:225, 112:188] = labels.GARMENT
+    return Parsing(map_, "full" if mannequin else "ghost", "upper", "front", 1.0)
+
+
+def roles(document):
+    return {s.role for s in document.strokes}
+
+
+@pytest.fixture(scope="module")
+def proposed():
+    return hints.propose(painted(), located(), photo="ab12")
+
+
+def test_a_ghost_gets_head_arms_and_legs(proposed):
+    wanted = {"head", "face", "hair", "neck", "arm_left", "arm_right", "hand_left", "hand_right"}
+    wanted |= {"leg_left", "leg_right", "foot_left", "foot_right"}
+    assert wanted <= roles(proposed)
+
+
+def test_the_document_is_valid_and_marked_as_proposed(proposed):
+    assert strokes.from_json(strokes.to_json(proposed)) == proposed
+    assert {s.source for s in proposed.strokes} == {"proposed"}
+    assert (proposed.width, proposed.height, proposed.photo) == (WIDTH, HEIGHT, "ab12")
+
+
+def test_strokes_stay_off_the_garment(proposed):
+    thin = proposed._replace(
+        strokes=tuple(s._replace(closed=False, radius_px=0.1) for s in proposed.strokes)
+    )
+    garment = np.pad(painted().garment[98:222, 115:185], ((98, 178), (115, 115)))
+    assert (scribble.mask(thin, (HEIGHT, WIDTH)) & garment).mean() < 0.001
+
+
+def test_a_present_mannequin_needs_no_strokes():
+    assert roles(hints.propose(painted(mannequin=True), located())) == set()
+
+
+def test_all_parts_draws_every_role_over_everything():
+    document = hints.propose(painted(mannequin=True), located(), all_parts=True)
+    assert roles(document) == set(strokes.ROLES) - {"free"}
+
+
+def test_the_persons_right_arm_is_at_picture_left_in_front_views(proposed):
+    middle = {s.role: np.mean(s.points, axis=0)[0] for s in proposed.strokes}
+    assert middle["arm_right"] < 150 < middle["arm_left"]
+    assert middle["leg_right"] < 150 < middle["leg_left"]
+
+
+def test_back_views_have_hair_but_no_face():
+    document = hints.propose(painted()._replace(view="back"), located(back=True))
+    assert "hair" in roles(document)
+    assert "face" not in roles(document)
+    middle = {s.role: np.mean(s.points, axis=0)[0] for s in document.strokes}
+    assert middle["arm_left"] < 150 < middle["arm_right"]
+
+
+def test_a_turned_head_has_its_face_off_the_middle():
+    def offset(yaw):
+        document = hints.propose(painted(), located(yaw=yaw))
+        by_role = {}
+        for stroke in document.strokes:
+            by_role.setdefault(stroke.role, np.mean(stroke.points, axis=0)[0])
+        return by_role["face"] - by_role["head"]
+
+    assert offset(0.4) > 2
+    assert offset(-0.4) < -2
+
+
+def test_pressure_tapers_toward_the_ends(proposed):
+    for stroke in proposed.strokes:
+        pressure = [p for _, _, p in stroke.points]
+        assert pressure[0] < max(pressure) <= 1
+
+
+def test_legs_begin_at_the_hem(proposed):
+    top = min(y for s in proposed.strokes if s.role.startswith("leg") for _, y, _ in s.points)
+    assert 215 <= top <= 235
+
+
+def test_a_pose_of_another_photo_is_refused():
+    other = Pose(10, 10, located().keypoints)
+    with pytest.raises(ValueError, match="pose must be of the parsed photo, 400x300, got 10x10"):
+        hints.propose(painted(), other)
