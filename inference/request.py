@@ -39,8 +39,8 @@ def prepare(
     mask = garment_mask > MASK_THRESHOLD
     if not mask.any():
         raise ValueError(
-            "garment_mask must select the garment, got an empty mask. Connect the garment alpha "
-            "of Remove Mannequin, or check that Parse Mannequin Photo found a garment."
+            "garment_mask must select the garment, got an empty mask. Check that Parse "
+            "Mannequin Photo found a garment, or connect a mask of your own."
         )
     of_garment = parse.parse(garment) if garment_parsing is None else garment_parsing
     if of_garment.size != mask.shape:

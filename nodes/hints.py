@@ -9,6 +9,8 @@ from ..imaging.parsing import Parsing
 from . import feedback, tensors
 from .sockets import PARSING, POSE
 
+MAX_BATCH = 256  # stroke documents in one text; ComfyUI's own batches end far earlier
+
 
 class ProposeHints(io.ComfyNode):
     @classmethod
@@ -136,10 +138,21 @@ def _join(documents: list[str]) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """One document, or the list of them that `_join` wrote."""
+    """One document, or the list of them that `_join` wrote; each is checked on its own later."""
+    from ..imaging import strokes
+
     if not text.lstrip().startswith("["):
         return [text]
-    return [json.dumps(document) for document in json.loads(text)]
+    try:
+        documents = json.loads(text) if len(text) <= MAX_BATCH * strokes.MAX_BYTES else []
+    except (ValueError, RecursionError):
+        documents = []
+    if not documents:
+        raise ValueError(
+            "hints must be a stroke document or a list of them as JSON, got a list that cannot "
+            "be read. Connect Propose Body Hints, or correct the text."
+        )
+    return [json.dumps(document) for document in documents]
 
 
 def _doubts(document, picture) -> list[str]:

@@ -28,7 +28,7 @@ class TryOn(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "garment_mask",
-                    tooltip="1 on the garment, best the garment alpha of Remove Mannequin.",
+                    tooltip="1 on the garment in the garment picture, from Parse Mannequin Photo.",
                 ),
                 PARSING.Input(
                     "garment_parsing",

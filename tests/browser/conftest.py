@@ -24,7 +24,7 @@ def chromium(need):
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        need("Chromium is not installed: apt-get install chromium, or your system's own package.")
+        need("Chromium", "Install it with your system's packages: apt-get install chromium.")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=path, args=ARGUMENTS)
