@@ -1,4 +1,4 @@
-"""Pictures of a verdict: the heatmap, the annotated result, the parsing over its photo."""
+"""Pictures of a verdict: the heatmap and the annotated result."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..imaging import labels, masks
+from ..imaging import masks
 from ..imaging.masks import Bounds
 from . import color, wording
 from .verdict import Check, Map, Verdict
@@ -32,7 +32,6 @@ STATE_COLORS = {
     "unmeasurable": (110, 114, 120),
 }
 INK, SOFT_INK, PAPER_RGB = (32, 34, 38), (110, 114, 120), (255, 255, 255)
-LABEL_COVER = 0.55
 
 
 class Place(NamedTuple):
@@ -42,12 +41,12 @@ class Place(NamedTuple):
     check: str
 
 
-def heatmap(maps: Mapping[str, Map], result: np.ndarray) -> np.ndarray:
+def heatmap(result: np.ndarray, verdict: Verdict) -> np.ndarray:
     """Paints where something is wrong over a gray copy of the result.
 
     Args:
-        maps: A verdict's maps.
         result: (H, W, 3) uint8 sRGB.
+        verdict: Of this result.
 
     Returns:
         (H, W, 3) uint8: gray where all is fine or nothing was looked at, yellow to dark red where
@@ -55,7 +54,7 @@ def heatmap(maps: Mapping[str, Map], result: np.ndarray) -> np.ndarray:
     """
     light = PAPER + (1 - PAPER) * color.luma(result)
     canvas = np.repeat(light[..., None], 3, axis=2) * 255
-    severity, unknown = combine(maps, result.shape[:2])
+    severity, unknown = combine(verdict.maps, result.shape[:2])
     rows, columns = np.indices(severity.shape)
     stripe = unknown & ((rows + columns) % HATCH_PX < 2)
     canvas[stripe] -= 45
@@ -127,19 +126,7 @@ def annotate(result: np.ndarray, verdict: Verdict) -> np.ndarray:
     return np.asarray(canvas).copy()
 
 
-def parsing_over(photo: np.ndarray, label_map: np.ndarray) -> np.ndarray:
-    """Returns the (H, W, 3) uint8 photo under the colours of its (H, W) uint8 label map."""
-    colors = np.array(labels.COLORS, np.float32)[label_map]
-    cover = np.where(label_map == labels.BACKGROUND, 0, LABEL_COVER)[..., None]
-    return np.rint(photo * (1 - cover) + colors * cover).astype(np.uint8)
-
-
 def legend() -> tuple[tuple[str, tuple[int, int, int]], ...]:
-    """Returns the names and colours that `parsing_over` shows."""
-    return tuple(zip(labels.NAMES[1:], labels.COLORS[1:], strict=True))
-
-
-def heat_legend() -> tuple[tuple[str, tuple[int, int, int]], ...]:
     """Returns what the colours of `heatmap` mean."""
     return (
         ("doubtful", WARM_STOPS[1]),

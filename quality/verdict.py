@@ -1,7 +1,7 @@
 """The verdict on a result: every check with its number, its limits and one plain sentence."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from .measure import Measure, require_mask, require_picture, unmeasurable
 
 SCHEMA = "dressform.quality/1"
 STATES = ("pass", "warn", "fail", "unmeasurable")
+SEVEREST_FIRST = ("fail", "warn", "unmeasurable", "pass")
 PERCENT = 100.0
 NO_PLACE = (
     "It is not known where the garment is in the result: connect the mask of the repainted garment."
@@ -117,8 +118,13 @@ def check(
 
 def overall(checks: tuple[Check, ...]) -> str:
     """Returns the worst measured state; unmeasurable only where nothing was measured."""
-    states = {found.state for found in checks}
-    return next((state for state in ("fail", "warn", "pass") if state in states), "unmeasurable")
+    measured = [found.state for found in checks if found.state != "unmeasurable"]
+    return worst(measured) if measured else "unmeasurable"
+
+
+def worst(states: Sequence[str]) -> str:
+    """Returns the worst overall of several pictures; an unmeasurable one is no pass."""
+    return next((state for state in SEVEREST_FIRST if state in states), "unmeasurable")
 
 
 def to_json(verdict: Verdict) -> dict:

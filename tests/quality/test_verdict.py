@@ -1,0 +1,152 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from dressform.imaging import masks
+from dressform.quality import thresholds, verdict
+
+
+@pytest.fixture(scope="module")
+def repaint(parsing):
+    return masks.grow(parsing.garment, 12)
+
+
+def states(found):
+    return {check.name: check.state for check in found.checks}
+
+
+def test_a_good_result_passes_everything(model, source, parsing, repaint):
+    found = verdict.check(model, source, parsing, person=model, repaint_mask=repaint)
+    assert states(found) == dict.fromkeys(thresholds.CHECKS, "pass")
+    assert found.overall == "pass"
+    assert set(found.maps) == set(thresholds.CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("veil", lambda model, source, parsing, damage: damage.veil(model, 0.2)),
+        ("edge", lambda model, source, parsing, damage: damage.blur(model, 2.5)),
+        ("texture", lambda model, source, parsing, damage: damage.blur(model, 2.5)),
+        ("color", lambda model, source, parsing, damage: model[..., ::-1].copy()),
+        (
+            "residue",
+            lambda model, source, parsing, damage: np.where(
+                parsing.mannequin[..., None], source, model
+            ),
+        ),
+    ],
+    ids=["veil", "edge", "texture", "color", "residue"],
+)
+def test_each_fault_fails_its_own_check(model, source, parsing, damage, name, harm):
+    found = verdict.check(harm(model, source, parsing, damage), source, parsing)
+    assert states(found)[name] == "fail"
+    assert found.overall == "fail"
+    check = next(check for check in found.checks if check.name == name)
+    assert check.value >= check.thresholds["fail"]
+
+
+def test_a_paste_outside_and_a_line_fail_leak_and_seam(model, source, parsing, repaint):
+    result = np.where(repaint[..., None], model * 0.9, model).astype(np.uint8)
+    result[:10] = 0
+    found = states(verdict.check(result, source, parsing, person=model, repaint_mask=repaint))
+    assert (found["leak"], found["seam"]) == ("fail", "fail")
+
+
+def test_any_changed_pixel_outside_warns_at_least(model, source, parsing, repaint):
+    result = model.copy()
+    result[0, 0, 0] -= 1
+    found = verdict.check(result, source, parsing, person=model, repaint_mask=repaint)
+    assert states(found)["leak"] == "warn"
+    assert found.overall == "warn"
+
+
+def test_a_moved_garment_without_its_mask_is_unmeasurable_and_no_pass(source, parsing, damage):
+    found = verdict.check(damage.move(source, 15), source, parsing)
+    assert set(states(found).values()) == {"unmeasurable"}
+    assert found.overall == "unmeasurable"
+    assert all(check.value is None and check.sentence for check in found.checks)
+
+
+def test_a_moved_garment_with_its_mask_is_measured(source, parsing, damage):
+    result, mask = damage.move(source, 15), damage.move(parsing.garment, 15)
+    found = states(verdict.check(result, source, parsing, garment_mask=mask))
+    assert {found[name] for name in ("veil", "edge", "color", "texture")} == {"pass"}
+    assert found["residue"] == "unmeasurable"
+
+
+def test_a_result_of_another_size_is_measured_with_its_mask(source, parsing, damage):
+    result = damage.veil(damage.shrink(source, 0.7), 0.2)
+    mask = damage.shrink_mask(parsing.garment, 0.7)
+    found = verdict.check(result, source, parsing, garment_mask=mask)
+    assert states(found)["veil"] == "fail"
+    assert "veil" not in found.maps  # nothing corresponds, so nothing is drawn
+
+
+def test_the_baseline_is_compared_as_well(model, source, parsing, damage):
+    found = states(verdict.check(damage.veil(model, 0.2), source, parsing, baseline=model))
+    assert found["veil_vs_baseline"] == "fail"
+    assert found["edge_vs_baseline"] == "pass"
+
+
+def test_a_baseline_of_another_size_is_unmeasurable(model, source, parsing):
+    found = verdict.check(model, source, parsing, baseline=model[:-4])
+    assert states(found)["veil_vs_baseline"] == "unmeasurable"
+    assert found.overall == "pass"
+
+
+def test_nothing_found_in_the_source_is_unmeasurable(source, parsing):
+    empty = parsing._replace(label_map=np.zeros_like(parsing.label_map))
+    assert verdict.check(source, source, empty).overall == "unmeasurable"
+    assert verdict.check(source, source, empty, garment_mask=empty.garment).overall == (
+        "unmeasurable"
+    )
+
+
+def test_a_strong_veil_without_lifted_shadows_only_warns(tmp_path, model, source, parsing, damage):
+    text = (thresholds.FOLDER / "default.toml").read_text(encoding="utf-8")
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace("rise = 0.01", "rise = 0.9"))
+    found = verdict.check(damage.veil(model, 0.2), source, parsing, profile=path)
+    assert states(found)["veil"] == "warn"
+
+
+def test_the_overall_is_the_worst_measured_state(model, source, parsing):
+    def checks(*given):
+        found = verdict.check(model, source, parsing).checks[0]
+        return tuple(found._replace(state=state) for state in given)
+
+    assert verdict.overall(checks("pass", "unmeasurable")) == "pass"
+    assert verdict.overall(checks("pass", "warn", "fail")) == "fail"
+    assert verdict.overall(checks("unmeasurable")) == "unmeasurable"
+    assert verdict.overall(()) == "unmeasurable"
+
+
+def test_a_batch_with_an_unmeasurable_picture_is_no_pass():
+    assert verdict.worst(["pass", "unmeasurable"]) == "unmeasurable"
+    assert verdict.worst(["unmeasurable", "warn"]) == "warn"
+    assert verdict.worst(["pass", "pass"]) == "pass"
+
+
+def test_the_json_is_finite_and_complete(model, source, parsing):
+    document = verdict.to_json(verdict.check(model, source, parsing))
+    again = json.loads(json.dumps(document, allow_nan=False))
+    assert again["schema"] == "dressform.quality/1"
+    assert [check["name"] for check in again["checks"]] == list(thresholds.CHECKS)
+    by_name = {check["name"]: check for check in again["checks"]}
+    assert by_name["leak"]["value"] is None
+    assert math.isfinite(by_name["veil"]["value"])
+    assert by_name["veil"]["thresholds"] == {"warn": 8.0, "fail": 12.0}
+
+
+def test_no_argument_is_changed(model, source, parsing, repaint):
+    before = [a.copy() for a in (model, source, parsing.label_map, repaint)]
+    verdict.check(model, source, parsing, person=model, repaint_mask=repaint, baseline=model)
+    for array, copy in zip((model, source, parsing.label_map, repaint), before, strict=True):
+        assert np.array_equal(array, copy)
+
+
+def test_a_parsing_of_another_photo_is_refused(model, source, parsing):
+    with pytest.raises(ValueError, match="parsing must be 316x240"):
+        verdict.check(model, source[:-4], parsing)
