@@ -1,0 +1,42 @@
+# make demo | test | check | format | clean. CONTRIBUTING.md has the raw commands for people without make.
+# PYTHON names the interpreter for .venv: make demo PYTHON=python3.12
+
+PYTHON ?= $(shell command -v python3.11 2>/dev/null || command -v python3 2>/dev/null || echo python)
+
+# Relative, so that the folder of the checkout may have any name, spaces included.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+PYTEST_ARGUMENTS ?=
+
+.PHONY: demo test check format install clean
+
+demo: $(STAMP)
+	@"$(BIN)/python" -m dressform.cli demo --out out/demo
+
+test: $(STAMP)
+	@"$(BIN)/python" -m dressform.cli comfyui
+	"$(BIN)/python" -m pytest $(PYTEST_ARGUMENTS)
+
+check: $(STAMP)
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/ruff" check .
+	"$(BIN)/pyright"
+
+format: $(STAMP)
+	"$(BIN)/ruff" format .
+	"$(BIN)/ruff" check --fix .
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.txt
+	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is required, got " + sys.version.split()[0] + ". Run: make PYTHON=/path/to/python3.11")'
+	@test -x "$(BIN)/python" || "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "A virtual environment could not be made. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@# On a machine without libGL the same OpenCV, built without windows, takes its place.
+	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || "$(BIN)/python" -m pip install --quiet --disable-pip-version-check opencv-python-headless
+	@touch "$(STAMP)"
+
+clean:
+	rm -rf $(VENV) .comfyui out build .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
