@@ -7,16 +7,24 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent / "profiles"
 SCHEMA = 1
-CHECKS = ("veil", "edge", "color", "texture", "leak", "seam", "residue")
+CHECKS = ("shape", "veil", "edge", "color", "texture", "leak", "seam", "residue")
 
 
 class Limits(NamedTuple):
-    """The thresholds of one check, in its unit; warn <= fail."""
+    """The thresholds of one check, in its unit; warn <= fail.
+
+    Attributes:
+        unit: Of warn and fail.
+        warn, fail: From there on.
+        fail_black_point_rise: Of the veil only, in luma: a veil that lifts less cannot fail.
+        warn_loose: Of the shape only, share of the garment: more in loose pieces warns.
+    """
 
     unit: str
     warn: float
     fail: float
     fail_black_point_rise: float = 0.0
+    warn_loose: float = 1.0
 
 
 class Profile(NamedTuple):

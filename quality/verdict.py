@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..imaging.parsing import Parsing
-from . import alignment, color, edge, leak, residue, seam, texture, thresholds, veil, wording
+from . import alignment, color, edge, leak, residue, seam, shape, texture, thresholds, veil, wording
 from .measure import Measure, require_mask, require_picture, unmeasurable
 
 SCHEMA = "dressform.quality/1"
@@ -26,8 +26,8 @@ class Check(NamedTuple):
     """One check and its outcome.
 
     Attributes:
-        name: `veil`, `edge`, `color`, `texture`, `leak`, `seam` or `residue`; the first four also
-            with `_vs_baseline`.
+        name: One of `thresholds.CHECKS`; veil, edge, color and texture also with
+            `_vs_baseline`.
         title: The name for people.
         state: One of STATES.
         value: In `unit`, finite; None where it could not be measured.
@@ -104,7 +104,8 @@ def check(
     place = garment_mask
     if place is None and alignment.aligned(result, source, parsing.garment):
         place = parsing.garment
-    measures = _against(result, source, place, parsing.garment, NO_PLACE)
+    measures = {"shape": unmeasurable(NO_PLACE) if place is None else shape.measure(result, place)}
+    measures |= _against(result, source, place, parsing.garment, NO_PLACE)
     measures |= _painting(result, person, repaint_mask, place)
     measures["residue"] = _residue(result, source, parsing, place)
     if baseline is not None:
@@ -144,6 +145,23 @@ def to_json(verdict: Verdict) -> dict:
             for found in verdict.checks
         ],
     }
+
+
+def from_json(document: dict) -> Verdict:
+    """Reads what `to_json` wrote; maps are not part of it.
+
+    Raises:
+        ValueError: the document has another schema.
+    """
+    if document.get("schema") != SCHEMA:
+        raise ValueError(
+            f"a verdict of {SCHEMA} is required, got {document.get('schema')!r}. "
+            "Check the picture again with this version."
+        )
+    checks = tuple(
+        Check(**{name: entry[name] for name in Check._fields}) for entry in document["checks"]
+    )
+    return Verdict(document["overall"], checks, MappingProxyType({}), document["profile"])
 
 
 def _require(
@@ -235,7 +253,13 @@ def _leak_state(state: str, details: Mapping[str, float], _: thresholds.Limits) 
     return "warn" if state == "pass" and details["changed_count"] else state
 
 
+def _shape_state(state: str, details: Mapping[str, float], limits: thresholds.Limits) -> str:
+    loose = details["loose_share"] >= limits.warn_loose
+    return "warn" if state == "pass" and loose else state
+
+
 EXCEPTIONS: dict[str, Callable[[str, Mapping[str, float], thresholds.Limits], str]] = {
+    "shape": _shape_state,
     "veil": _veil_state,
     "leak": _leak_state,
 }
@@ -246,8 +270,10 @@ def _map(name: str, found: Measure, profile: thresholds.Profile) -> Map | None:
         return None
     limits = profile.limits[_base(name)]
     worst = limits.fail / PERCENT if limits.unit == "%" else limits.fail
-    # Leak and residue are yes or no at a pixel; their thresholds are about the whole picture.
-    worst = {"leak": float(leak.VISIBLE_LEVELS), "residue": 1.0}.get(_base(name), worst)
+    # These say yes or no at a pixel; their thresholds are about the whole picture.
+    worst = {"leak": float(leak.VISIBLE_LEVELS), "residue": 1.0, "shape": 1.0}.get(
+        _base(name), worst
+    )
     unknown = found.unknown if found.unknown is not None else np.zeros(found.local.shape, bool)
     return Map(found.local / max(worst, 1e-6), unknown)
 

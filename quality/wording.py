@@ -17,6 +17,13 @@ class Wording(NamedTuple):
 
 
 WORDING = {
+    "shape": Wording(
+        "Garment shape",
+        "衣物形状",
+        "The garment is in one piece with a clean outline.",
+        "The garment has small loose pieces or shreds; look at its outline.",
+        "The garment is torn into pieces; correct the garment mask and make the picture again.",
+    ),
     "veil": Wording(
         "Veil",
         "灰雾",

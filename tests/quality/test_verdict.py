@@ -62,6 +62,14 @@ def test_any_changed_pixel_outside_warns_at_least(model, source, parsing, repain
     assert found.overall == "warn"
 
 
+def test_a_loose_piece_warns_and_shreds_fail(model, source, parsing):
+    loose = parsing.garment.copy()
+    loose[100:120, 200:210] = True
+    torn = parsing.garment & (np.arange(source.shape[0]) % 10 < 6)[:, None]
+    assert states(verdict.check(model, source, parsing, garment_mask=loose))["shape"] == "warn"
+    assert states(verdict.check(model, source, parsing, garment_mask=torn))["shape"] == "fail"
+
+
 def test_a_moved_garment_without_its_mask_is_unmeasurable_and_no_pass(source, parsing, damage):
     found = verdict.check(damage.move(source, 15), source, parsing)
     assert set(states(found).values()) == {"unmeasurable"}
