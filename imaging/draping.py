@@ -43,6 +43,8 @@ WEIGHTS = {
 PULL = {"Neck": 1.0, "RShoulder": 1.0, "LShoulder": 1.0, "RHip": 0.5, "LHip": 0.5}
 # Cloth lies this many torso lengths above the shoulder's skin: half a centimetre.
 EASE = 0.012
+# A sleeve is widened by at most this to go around an arm; a larger lack is a wrong joint.
+WIDEST_SLEEVE = 1.35
 # Confidence below this is a guess of the proportions; it still counts a little.
 LEAST_CONFIDENCE = 0.1
 
@@ -132,7 +134,13 @@ def drape(
         limbs = skinning.sleeves(framed, lines)
         shares = [_sleeve(cloth.points, framed, limb, lines) for limb in limbs]
     bends = [
-        _bend(limb, share, cloth.points, person_pose, scale)
+        _bend(
+            limb,
+            share,
+            cloth.points,
+            person_pose,
+            (scale, scale * _widening(limb, mask, body, person_pose, scale)),
+        )
         for limb, share in zip(limbs, shares, strict=True)
     ]
     body = torso.copy()
@@ -191,27 +199,60 @@ def _shoulder_pairs(
     """Pairs the outline above each shoulder joint, where the garment would sink into the person."""
     reduced = body.shape[0] / person_pose.height
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    neck, hip = skinning.spine(person_pose)
-    torso = float(np.hypot(*(hip - neck)))
+    torso = _torso_length(person_pose)
     pairs = []
     for name in ("RShoulder", "LShoulder"):
         source, target = skinning.point(garment_pose, name), skinning.point(person_pose, name)
-        cloth = _rise(mask, source)
-        skin = _rise(body > 0.5, target * reduced) / reduced
-        missing = skin + EASE * torso - cloth * scale
-        # Far off, one of the outlines is no shoulder: a strap beside it, hair or a raised arm.
-        if cloth > 0 and skin > 0 and 0 < missing < 0.12 * torso:
-            pairs.append((source - (0, cloth), target - (0, skin + EASE * torso)))
+        outward = np.sign(target[0] - skinning.point(person_pose, "Neck")[0])
+        for direction in (np.array([0.0, -1.0]), np.array([0.7 * outward, -0.7])):
+            cloth = _reach(mask, source, direction)
+            skin = _reach(body > 0.5, target * reduced, direction) / reduced
+            missing = skin + EASE * torso - cloth * scale
+            # Far off, one of the outlines is no shoulder: a strap beside it, hair, a raised arm.
+            if cloth > 0 and skin > 0 and 0 < missing < 0.12 * torso:
+                onto = target + (skin + EASE * torso) * direction
+                pairs.append((source + cloth * direction, onto))
     return pairs
 
 
-def _rise(mask: np.ndarray, place: np.ndarray) -> float:
-    """Returns how far a mask reaches up from a place inside of it, in pixels; 0 outside."""
-    x, y = (round(float(value)) for value in place)
-    if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]):
-        return 0.0
-    column = mask[y::-1, x]
-    return float(len(column) if column.all() else column.argmin())
+def _torso_length(pose: Pose) -> float:
+    neck, hip = skinning.spine(pose)
+    return float(np.hypot(*(hip - neck)))
+
+
+def _widening(
+    limb: Limb, mask: np.ndarray, body: np.ndarray | None, pose: Pose, scale: float
+) -> float:
+    """Says how many times wider a sleeve must be to go around the person's arm."""
+    if body is None:
+        return 1.0
+    reduced = body.shape[0] / pose.height
+    root, middle = (skinning.point(pose, name) for name in limb.names[:2])
+    needed = []
+    for share in (0.25, 0.45, 0.65):
+        reaches = []
+        for outline, start, end in (
+            (mask, limb.source[0], limb.source[1]),
+            (body > 0.5, root * reduced, middle * reduced),
+        ):
+            along = _unit(end - start)
+            away = np.array([along[1], -along[0]])
+            away = away if away[1] < 0 else -away  # The upper side is free of the torso.
+            reaches.append(_reach(outline, start + share * (end - start), away))
+        cloth, skin = reaches[0] * scale, reaches[1] / reduced + EASE * _torso_length(pose)
+        if min(reaches) > 0:
+            needed.append(skin / cloth)
+    return float(np.clip(np.median(needed), 1, WIDEST_SLEEVE)) if needed else 1.0
+
+
+def _reach(mask: np.ndarray, place: np.ndarray, direction: np.ndarray) -> float:
+    """Returns how far a mask reaches from a place inside of it, in pixels; 0 outside."""
+    steps = place + np.arange(max(mask.shape))[:, None] * direction
+    columns, rows = np.rint(steps).astype(int).T
+    framed = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
+    inside = np.zeros(len(steps) + 1, bool)
+    inside[:-1][framed] = mask[rows[framed], columns[framed]]
+    return float(inside.argmin())
 
 
 def _torso(points: np.ndarray, matrix: np.ndarray, pairs: Pairs, box: tuple[float, ...]):
@@ -263,11 +304,13 @@ def _lower(cells, root, middle, end) -> np.ndarray:
     return skinning.smoothstep((cells - middle) @ bisector / skinning.UNIT, -0.12, 0.12)
 
 
-def _bend(limb: Limb, share: Share, points: np.ndarray, pose: Pose, scale: float) -> np.ndarray:
-    """Moves all points with the limb's two bones."""
+def _bend(
+    limb: Limb, share: Share, points: np.ndarray, pose: Pose, scales: tuple[float, float]
+) -> np.ndarray:
+    """Moves all points with the limb's two bones; `scales` are of garment and of its width."""
     target = np.stack([skinning.point(pose, name) for name in limb.names])
     upper, lower = (
-        skinning.transform(skinning.bone(limb.source[part], target[part], scale), points)
+        skinning.transform(skinning.bone(limb.source[part], target[part], *scales), points)
         for part in (slice(0, 2), slice(1, 3))
     )
     return upper + share.lower[:, None] * (lower - upper)

@@ -23,6 +23,8 @@ INTERIOR_LIGHT = (0.62, 0.34)
 BACK_SAG, BACK_DEPTH = 0.14, 0.5
 # Share of the garment's height within which its neck or waist opening begins.
 TOP = 0.3
+# Share of the garment's width that a strap has at least: beside a thinner strip is an armhole.
+STRAP = 0.04
 # Half width of a strip of inside that is not worth keeping, at a long side of 1024 px.
 SHRED_PX = 4.0
 # Half width of the band that is repainted around an opening, at a long side of 1024 px.
@@ -75,6 +77,8 @@ def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") ->
     removed = parsing.mannequin | parsing.support
     # Sides of garment only: an arm between front and back of an armhole is no neck.
     hole = openings(parsing.garment) & removed
+    # From behind one looks over the back's edge down into the lower front: nothing is seen inside.
+    hole &= parsing.view != "back"
     kept = parsing.garment | _without_shreds(parsing.interior, hole)
     covered = _enclosed(kept) & removed
     whole = kept | hole | covered
@@ -104,8 +108,10 @@ def openings(kept: np.ndarray) -> np.ndarray:
     if box is None:
         return found
     part = kept[box.top : box.bottom, box.left : box.right]
-    left = np.logical_or.accumulate(part, 1)
-    right = np.logical_or.accumulate(part[:, ::-1], 1)[:, ::-1]
+    across = np.ones((1, max(1, round(STRAP * box.width))), np.uint8)
+    thick = cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, across) > 0
+    left = np.logical_or.accumulate(thick, 1)
+    right = np.logical_or.accumulate(thick[:, ::-1], 1)[:, ::-1]
     below = np.logical_or.accumulate(part[::-1], 0)[::-1]
     above = np.logical_or.accumulate(part, 0)
     enclosed = (left & right & below & ~part).astype(np.uint8)
@@ -119,8 +125,8 @@ def openings(kept: np.ndarray) -> np.ndarray:
         # Lower down it is an arm in front of the garment, or the room between sleeve and torso.
         if y > TOP * box.height:
             continue
-        across = (np.arange(width) + 0.5) / width * 2 - 1
-        sag = min(BACK_SAG * width, BACK_DEPTH * height) * (1 - across**2)
+        place = (np.arange(width) + 0.5) / width * 2 - 1
+        sag = min(BACK_SAG * width, BACK_DEPTH * height) * (1 - place**2)
         under = np.arange(height)[:, None] >= sag[None]
         local = (slice(y, y + height), slice(x, x + width))
         inside = (regions[local] == number) & (under | above[local])

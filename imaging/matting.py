@@ -69,22 +69,22 @@ def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: (H, W) float32 in [0, 1].
 
     Returns:
-        (H, W, 3) uint8; unchanged where the garment is pure, elsewhere its colours extended outward.
+        (H, W, 3) uint8; unchanged where the garment is pure, else its colours extended outward.
     """
     radius = band_px(*alpha.shape)
     pure = _pure(alpha, radius)
     if not pure.any():
         return image.copy()
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~pure).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    nearest = np.asarray(
+        cv2.distanceTransformWithLabels(
+            (~pure).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+        )[1],
+        np.int32,
     )
-    # Labels count the pure pixels in an order of OpenCV's own, so look up where each one sits.
-    position = np.zeros(int(nearest.max()) + 1, np.int64)
-    at = np.flatnonzero(pure)
-    position[nearest.ravel()[at]] = at
-    away = np.flatnonzero(~pure)
-    filled = image.copy()
-    filled.reshape(-1, 3)[away] = image.reshape(-1, 3)[position[nearest.ravel()[away]]]
+    # Labels count the pure pixels in an order of OpenCV's own, so look up what each one shows.
+    palette = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    palette[nearest[pure]] = image[pure]
+    filled = np.where(pure[..., None], image, palette[nearest])
     # Nearest colours leave rays outside the border; a small blur there merges them.
     blurred = cv2.GaussianBlur(filled, (0, 0), max(0.8, radius / 3))
     np.copyto(filled, blurred, where=~pure[..., None])

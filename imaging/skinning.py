@@ -121,13 +121,15 @@ def _side(half: np.ndarray, framed: Frame, arm: tuple[str, str, str]) -> np.ndar
         width = float(np.clip(np.percentile(widths, 20), 0.7 * shoulder, WIDEST * shoulder))
         return np.interp(depth, (0, 0.6 * UNIT), (shoulder, width))
     armpit = 0.3 * UNIT
+    # Where a gap begins, sleeve and torso still touch; the torso's own edge shows a little lower.
+    settled = {row: min(gaps.get(row + step, gaps[row]) for step in range(16)) for row in known}
     line = np.interp(
         depth,
         [0.0, *(row - neck for row in known if row - neck > armpit)],
-        [shoulder, *(gaps[row] for row in known if row - neck > armpit)],
+        [shoulder, *(settled[row] for row in known if row - neck > armpit)],
     )
     # Off the torso's soft edge where there is room; below the sleeve's end a hem may flare.
-    room = np.clip(0.5 * (depth - (known[0] - neck)), 0, 3)
+    room = np.clip(0.5 * (depth - (known[0] + 10 - neck)), 0, 3)
     return line + room + np.maximum(depth - (known[-1] - neck), 0)
 
 
@@ -197,12 +199,13 @@ def trousers(framed: Frame, pose: Pose) -> tuple[Limb, ...]:
     )
 
 
-def bone(source: np.ndarray, target: np.ndarray, scale: float) -> np.ndarray:
-    """Maps one bone onto another: stretched along it, scaled by `scale` across.
+def bone(source: np.ndarray, target: np.ndarray, scale: float, across: float) -> np.ndarray:
+    """Maps one bone onto another: stretched along it, scaled across.
 
     Args:
         source, target: (2, 2) float64, start and end.
-        scale: Garment to person, so that a sleeve keeps the width it has beside the torso.
+        scale: Of garment to person, which bounds the stretch.
+        across: Scale across the bone; with `scale` a sleeve keeps its width beside the torso.
 
     Returns:
         (2, 3) float64 affine matrix.
@@ -211,7 +214,7 @@ def bone(source: np.ndarray, target: np.ndarray, scale: float) -> np.ndarray:
     length = max(float(np.hypot(*along)), 1e-6)
     # Foreshortened arms shrink sleeves; beyond these bounds a joint is wrong rather than near.
     stretch = np.clip(np.hypot(*onto) / length, 0.5 * scale, 2 * scale)
-    linear = _turn(_angle(onto)) @ np.diag([stretch, scale]) @ _turn(-_angle(along))
+    linear = _turn(_angle(onto)) @ np.diag([stretch, across]) @ _turn(-_angle(along))
     return np.column_stack([linear, target[0] - linear @ source[0]])
 
 

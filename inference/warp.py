@@ -213,7 +213,7 @@ def _paint_strip(
         drawn = over > 0
         if not drawn.any():
             continue
-        top = cv2.remap(cutout.color, source, None, cv2.INTER_CUBIC)
+        top = cv2.remap(cutout.color, source[..., 0], source[..., 1], cv2.INTER_CUBIC)
         # Colours are not premultiplied: a layer over nothing keeps its own at every opacity.
         share, empty = over[..., None], (alpha == 0)[..., None]
         mixed = color * (1 - share) + top * share
@@ -224,7 +224,7 @@ def _paint_strip(
 
 
 def _look_up(values: np.ndarray, source: np.ndarray) -> np.ndarray:
-    return cv2.remap(values, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.remap(values, source[..., 0], source[..., 1], cv2.INTER_LINEAR)
 
 
 def _peeking(request: TryOnRequest, alpha: np.ndarray) -> tuple[str, ...]:
