@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import masks, outline, strokes
+from . import masks, outline, sleeves, strokes
 from . import proportions as p
 from .parsing import Parsing
 from .pose import Pose
@@ -11,6 +11,7 @@ from .strokes import Stroke, StrokeDocument
 
 PRESENT = 0.55  # share of a part, outside the garment, that the mannequin must show
 NEARBY = 0.35  # the same of a hand or foot, counting mannequin up to REACH away
+TRACE = 0.10  # the same where this kind of mannequin has hands or feet
 REACH = 0.035  # statures by which a located hand or foot may miss the real one
 SHOWN = 0.06  # share of a part that must stick out of the garment to be worth a stroke
 TRUNK_SHOWN = 0.3  # of the trunk; less is the gap between the legs
@@ -22,6 +23,10 @@ MIN_RADIUS_PX = 1.2
 SPACING = 0.012  # statures between points
 FIRM, LIGHT = 1.0, 0.55  # pressure in a stroke's middle and at its ends
 
+_HAVING = {
+    "hand": ("full", "headless", "person"),
+    "foot": ("full", "headless", "armless", "legs", "person"),
+}
 _OUTLINED = (
     "torso",
     "neck",
@@ -59,6 +64,7 @@ def propose(
             f"{parsing.size[0]}x{parsing.size[1]}, got {pose.height}x{pose.width}. "
             "Locate the body in the same parsing."
         )
+    pose = sleeves.follow(parsing, pose)
     f = outline.frame(pose)
     stage = _Stage(parsing, all_parts, f.stature)
     shapes = outline.parts(pose)
@@ -81,6 +87,7 @@ class _Stage:
         self.pad = CANVAS_PX // 2
         self.stature = stature * self.scale
         self.all_parts = all_parts
+        self.kind = parsing.kind
         self.garment = self._wide(parsing.garment, size)
         self.mannequin = self._wide(parsing.mannequin, size)
         self.photo = self._wide(np.ones(parsing.size, bool), size)
@@ -105,16 +112,20 @@ class _Stage:
         bare = masks.shrink(area & ~self.garment, radius)
         return masks.grow(bare, radius) & area
 
-    def lacks(self, polygon: np.ndarray, reach: float = 0.0) -> bool:
-        """Whether a part sticks out of the garment and the mannequin does not show it."""
+    def lacks(self, polygon: np.ndarray, tip: str = "") -> bool:
+        """Whether a part sticks out of the garment and the mannequin does not show it.
+
+        A tip is a "hand" or "foot": small, and seldom exactly where it was located.
+        """
         if self.all_parts:
             return True
         whole, area = self.fill(polygon), self.free(polygon)
         seen = area & self.photo
         if area.sum() < SHOWN * max(whole.sum(), 1) or not seen.any():
             return False
-        near = masks.grow(seen, round(reach * self.stature)) & self.mannequin
-        return bool(near.sum() < (NEARBY if reach else PRESENT) * seen.sum())
+        near = masks.grow(seen, round(REACH * self.stature) if tip else 0) & self.mannequin
+        expected = TRACE if self.kind in _HAVING.get(tip, ()) else NEARBY
+        return bool(near.sum() < (expected if tip else PRESENT) * seen.sum())
 
     def back(self, points: np.ndarray) -> np.ndarray:
         """Stage pixels to photo pixels."""
@@ -128,7 +139,7 @@ def _outlined(
     polygon = shapes[role]
     if stage.all_parts:
         return [_closed(role, polygon, f)]
-    if not stage.lacks(polygon, REACH if role[:4] in ("hand", "foot") else 0.0):
+    if not stage.lacks(polygon, role[:4] if role[:4] in _HAVING else ""):
         return []
     area = stage.free(polygon)
     if role == "neck":
