@@ -180,7 +180,7 @@ def _run(command: list[str], log: Path, notify: Notify) -> list[str] | None:
                 lines.append(line.rstrip())
                 words = line.split()
                 if words and words[0] in ("Collecting", "Downloading", "Installing", "Building"):
-                    notify("Installing ComfyUI's requirements: " + " ".join(words)[:120])
+                    notify(f"Installing ComfyUI's requirements ({' '.join(words)[:120]})")
             child.wait()
         finally:
             if child.poll() is None:

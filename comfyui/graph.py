@@ -213,7 +213,8 @@ def _promoted(scope: Scope) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     slots = {entry["name"]: entry for entry in scope.definition.get("inputs") or ()}
     if not shown:
-        shown = [("-1", entry["name"]) for entry in host.get("inputs") or () if entry.get("widget")]
+        # The inputs of the definition that lead to a widget, whether the host lists them or not.
+        shown = [("-1", name) for name, slot in slots.items() if _inside(scope, slot)]
     if isinstance(saved, list):
         # Older files keep the values inside: then there are none here, or not as many.
         saved = dict(zip((tuple(pair[:2]) for pair in shown), saved, strict=False))
@@ -238,9 +239,9 @@ def _inside(scope: Scope, slot: dict | None) -> list[tuple[str, str]]:
     for link_id in (slot or {}).get("linkIds") or ():
         link = scope.links.get(link_id)
         node = scope.nodes.get(link.target) if link else None
-        if link and node and link.target_slot < len(node.get("inputs") or ()):
-            entry = node["inputs"][link.target_slot]
-            found.append((link.target, (entry.get("widget") or entry)["name"]))
+        for entry in (node or {}).get("inputs") or ():
+            if link and entry.get("link") == link_id and entry.get("widget"):
+                found.append((link.target, entry["widget"].get("name") or entry["name"]))
     return found
 
 

@@ -120,7 +120,7 @@ def defaults(schema: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for entry in declared(schema):
         choices = entry.options.get("options")
-        if not is_widget(entry) or entry.group == "optional":
+        if not is_widget(entry):
             continue
         if "default" in entry.options:
             found[entry.name] = entry.options["default"]

@@ -91,8 +91,8 @@ def test_log_has_the_output_and_progress_the_steps(tmp_path):
     told = []
     lines = environment._run([sys.executable, "-c", code], tmp_path / "log", told.append)
     assert lines is None
-    assert [text.partition(": ")[2] for text in told] == [
-        "Collecting x",
-        "Downloading x.whl (3 MB)",
+    assert [text.partition(" (")[2] for text in told] == [
+        "Collecting x)",
+        "Downloading x.whl (3 MB))",
     ]
     assert "noise" in (tmp_path / "log").read_text(encoding="utf-8")

@@ -73,4 +73,9 @@ def test_input_of_an_unknown_type_is_a_widget_where_the_node_lists_one():
 
 
 def test_defaults_fill_what_a_short_file_leaves_out(schemas):
-    assert widgets.defaults(schemas["Scale"]) == {"method": "area", "width": 512, "factor": 1.0}
+    assert widgets.defaults(schemas["Scale"]) == {
+        "method": "area",
+        "width": 512,
+        "factor": 1.0,
+        "label": "",
+    }
