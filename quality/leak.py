@@ -1,5 +1,6 @@
 """Leak: pixels that changed outside the repainted mask."""
 
+import cv2
 import numpy as np
 
 from .measure import Measure, require_mask, require_picture, unmeasurable
@@ -28,11 +29,13 @@ def measure(result: np.ndarray, person: np.ndarray, repaint_mask: np.ndarray) ->
     outside = ~repaint_mask
     if not outside.any():
         return unmeasurable("The repainted mask covers the whole picture.")
-    change = np.abs(result.astype(np.int16) - person.astype(np.int16)).max(axis=2)
+    change = cv2.absdiff(result, person).max(axis=2)
     levels = change[outside]
+    local = change.astype(np.float32)
+    local[repaint_mask] = np.nan
     return Measure(
         float((levels >= VISIBLE_LEVELS).mean()),
-        local=np.where(outside, change, np.nan).astype(np.float32),
+        local=local,
         unknown=np.zeros(outside.shape, bool),
         details={
             "changed_count": float((levels > 0).sum()),

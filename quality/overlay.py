@@ -52,18 +52,24 @@ def heatmap(result: np.ndarray, verdict: Verdict) -> np.ndarray:
         (H, W, 3) uint8: gray where all is fine or nothing was looked at, yellow to dark red where
         a check objects (full at its fail threshold), hatched where a check could not tell.
     """
-    light = PAPER + (1 - PAPER) * color.luma(result)
+    height, width = result.shape[:2]
+    size = _measured_size(verdict, result)
+    small = result
+    if size != (height, width):
+        small = cv2.resize(result, size[::-1], interpolation=cv2.INTER_AREA)
+    light = PAPER + (1 - PAPER) * color.luma(small)
     canvas = np.repeat(light[..., None], 3, axis=2) * 255
-    severity, unknown = combine(verdict.maps, result.shape[:2])
+    severity, unknown = combine(verdict.maps, size)
     rows, columns = np.indices(severity.shape)
     stripe = unknown & ((rows + columns) % HATCH_PX < 2)
     canvas[stripe] -= 45
     cover = COVER * np.clip((severity - FINE) / (FULL - FINE), 0, 1)[..., None]
-    return np.rint(canvas * (1 - cover) + _warm(severity) * cover).clip(0, 255).astype(np.uint8)
+    heat = np.rint(canvas * (1 - cover) + _warm(severity) * cover).clip(0, 255).astype(np.uint8)
+    return heat if size == (height, width) else cv2.resize(heat, (width, height))
 
 
 def combine(maps: Mapping[str, Map], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the worst severity of all maps (0 where none looked), and what nobody knows."""
+    """Returns the worst severity of maps of one size (0: none looked), and what nobody knows."""
     severity, unknown = np.zeros(size, np.float32), np.zeros(size, bool)
     known = np.zeros(size, bool)
     for name, found in maps.items():
@@ -74,7 +80,10 @@ def combine(maps: Mapping[str, Map], size: tuple[int, int]) -> tuple[np.ndarray,
 
 
 def worst_places(verdict: Verdict) -> list[Place]:
-    """Returns boxes around the worst places of the checks that warn or fail, worst first."""
+    """Returns boxes around the worst places of the checks that warn or fail, worst first.
+
+    The boxes are in pixels of the verdict's maps.
+    """
     found = []
     for check in verdict.checks:
         if check.state not in ("warn", "fail") or check.name not in verdict.maps:
@@ -115,7 +124,8 @@ def annotate(result: np.ndarray, verdict: Verdict) -> np.ndarray:
     canvas = Image.new("RGB", (width, height + strip_px), PAPER_RGB)
     canvas.paste(Image.fromarray(result), (0, 0))
     pen = ImageDraw.Draw(canvas)
-    _draw_places(pen, verdict, text_px)
+    measured = _measured_size(verdict, result)
+    _draw_places(pen, verdict, text_px, height / measured[0])
     margin = text_px
     _draw_badge(pen, (margin, height + margin), verdict.overall, text_px)
     top = height + round(text_px * 4)
@@ -147,6 +157,15 @@ def number(check: Check) -> str:
 UNITS = {"%": " %", "dE00": " dE", "x": " x"}  # Pillow's bundled font has no delta, no times
 
 
+def _measured_size(verdict: Verdict, result: np.ndarray) -> tuple[int, int]:
+    """Returns height and width of the maps, of the result where there are none."""
+    for found in verdict.maps.values():
+        height, width = found.severity.shape
+        return height, width
+    height, width = result.shape[:2]
+    return height, width
+
+
 def _shared(one: Bounds, other: Bounds) -> float:
     """Returns the intersection of two boxes over the smaller one's area."""
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
@@ -175,10 +194,11 @@ def _warm(severity: np.ndarray) -> np.ndarray:
     return stops[lower] * (1 - share) + stops[lower + 1] * share
 
 
-def _draw_places(pen: ImageDraw.ImageDraw, verdict: Verdict, text_px: int) -> None:
+def _draw_places(pen: ImageDraw.ImageDraw, verdict: Verdict, text_px: int, scale: float) -> None:
     states = {check.name: check.state for check in verdict.checks}
     font, line_px = ImageFont.load_default(size=text_px), max(2, text_px // 8)
-    for box, name in worst_places(verdict):
+    for place, name in worst_places(verdict):
+        box = Bounds(*(round(edge * scale) for edge in place))
         tint = STATE_COLORS[states[name]]
         corners = (box.left, box.top, box.right - 1, box.bottom - 1)
         pen.rounded_rectangle(corners, radius=text_px // 2, outline=tint, width=line_px)

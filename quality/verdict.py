@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from ..imaging.parsing import Parsing
@@ -16,6 +17,7 @@ SCHEMA = "dressform.quality/1"
 STATES = ("pass", "warn", "fail", "unmeasurable")
 SEVEREST_FIRST = ("fail", "warn", "unmeasurable", "pass")
 PERCENT = 100.0
+MAX_SIDE_PX = 2048  # of a measured picture; bounds memory and time, keeps what a shop page shows
 NO_PLACE = (
     "It is not known where the garment is in the result: connect the mask of the repainted garment."
 )
@@ -51,7 +53,8 @@ class Map(NamedTuple):
     """Where a check found something.
 
     Attributes:
-        severity: (H, W) float32, 0 fine, 1 as bad as the fail threshold; NaN where not looked at.
+        severity: (H, W) float32 of the measured size, 0 fine, 1 as bad as the fail threshold; NaN
+            where not looked at.
         unknown: (H, W) bool, looked at without being able to tell.
     """
 
@@ -92,6 +95,8 @@ def check(
         baseline: (H, W, 3) uint8, an earlier result of the same scene to compare with as well.
         profile: Name of a shipped profile or path of a TOML file.
 
+    Pictures larger than MAX_SIDE_PX are measured at that size, all but the leak.
+
     Returns:
         The verdict; overall is the worst of the checks that could be measured.
 
@@ -100,13 +105,28 @@ def check(
         FileNotFoundError: There is no such profile.
     """
     _require(result, source, parsing, person, baseline)
+    for name, mask in (("garment_mask", garment_mask), ("repaint_mask", repaint_mask)):
+        if mask is not None:
+            require_mask(name, mask, result)
     limits = thresholds.load(profile)
-    place = garment_mask
+    # Exact at every pixel, so before anything is reduced.
+    leaked = _leak(result, person, repaint_mask)
+    result, source = _reduced(result), _reduced(source)
+    person = None if person is None else _reduced(person)
+    baseline = None if baseline is None else _reduced(baseline)
+    parsing = parsing._replace(label_map=_resized(parsing.label_map, cv2.INTER_NEAREST))
+    repaint_mask = None if repaint_mask is None else _reduced_mask(repaint_mask)
+    place = None if garment_mask is None else _reduced_mask(garment_mask)
     if place is None and alignment.aligned(result, source, parsing.garment):
         place = parsing.garment
     measures = {"shape": unmeasurable(NO_PLACE) if place is None else shape.measure(result, place)}
     measures |= _against(result, source, place, parsing.garment, NO_PLACE)
-    measures |= _painting(result, person, repaint_mask, place)
+    measures["leak"] = leaked
+    measures["seam"] = (
+        unmeasurable(NO_PERSON)
+        if repaint_mask is None
+        else seam.measure(result, repaint_mask, garment_mask=place, person=person)
+    )
     measures["residue"] = _residue(result, source, parsing, place)
     if baseline is not None:
         compared = _against(result, baseline, place, place, NO_PLACE)
@@ -204,21 +224,28 @@ def _against(
     }
 
 
-def _painting(
-    result: np.ndarray,
-    person: np.ndarray | None,
-    repaint_mask: np.ndarray | None,
-    place: np.ndarray | None,
-) -> dict[str, Measure]:
-    """Measures what the painting did to the person photo."""
-    if repaint_mask is None:
-        return dict.fromkeys(("leak", "seam"), unmeasurable(NO_PERSON))
-    return {
-        "leak": unmeasurable(NO_PERSON)
-        if person is None
-        else leak.measure(result, person, repaint_mask),
-        "seam": seam.measure(result, repaint_mask, garment_mask=place, person=person),
-    }
+def _leak(
+    result: np.ndarray, person: np.ndarray | None, repaint_mask: np.ndarray | None
+) -> Measure:
+    if person is None or repaint_mask is None:
+        return unmeasurable(NO_PERSON)
+    return leak.measure(result, person, repaint_mask)
+
+
+def _reduced(picture: np.ndarray) -> np.ndarray:
+    return _resized(picture, cv2.INTER_AREA)
+
+
+def _reduced_mask(mask: np.ndarray) -> np.ndarray:
+    return _resized(mask.astype(np.uint8), cv2.INTER_NEAREST) > 0
+
+
+def _resized(array: np.ndarray, interpolation: int) -> np.ndarray:
+    if max(array.shape[:2]) <= MAX_SIDE_PX:
+        return array
+    scale = MAX_SIDE_PX / max(array.shape[:2])
+    height, width = (max(1, round(length * scale)) for length in array.shape[:2])
+    return cv2.resize(array, (width, height), interpolation=interpolation)
 
 
 def _residue(
@@ -274,8 +301,20 @@ def _map(name: str, found: Measure, profile: thresholds.Profile) -> Map | None:
     worst = {"leak": float(leak.VISIBLE_LEVELS), "residue": 1.0, "shape": 1.0}.get(
         _base(name), worst
     )
-    unknown = found.unknown if found.unknown is not None else np.zeros(found.local.shape, bool)
-    return Map(found.local / max(worst, 1e-6), unknown)
+    local, unknown = found.local, found.unknown
+    if max(local.shape) > MAX_SIDE_PX:
+        local, unknown = _reduced_specks(local), None
+    if unknown is None:
+        unknown = np.zeros(local.shape, bool)
+    return Map(local / max(worst, 1e-6), unknown)
+
+
+def _reduced_specks(local: np.ndarray) -> np.ndarray:
+    """Reduces the leak's map so that a single pixel survives."""
+    reach = 2 * -(-max(local.shape) // MAX_SIDE_PX) + 1
+    known = cv2.dilate(np.nan_to_num(local, nan=-1), np.ones((reach, reach), np.uint8))
+    small = _resized(known, cv2.INTER_NEAREST)
+    return np.where(small < 0, np.nan, small).astype(np.float32)
 
 
 def _base(name: str) -> str:

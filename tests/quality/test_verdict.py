@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 from dressform.imaging import masks
-from dressform.quality import thresholds, verdict
+from dressform.imaging.parsing import Parsing
+from dressform.quality import overlay, thresholds, verdict
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,35 @@ def test_the_json_is_finite_and_complete(model, source, parsing):
     assert by_name["leak"]["value"] is None
     assert math.isfinite(by_name["veil"]["value"])
     assert by_name["veil"]["thresholds"] == {"warn": 8.0, "fail": 12.0}
+
+
+def test_huge_pictures_are_measured_small_but_leaks_at_every_pixel(
+    monkeypatch, model, source, parsing
+):
+    monkeypatch.setattr(verdict, "MAX_SIDE_PX", 160)
+    result = model.copy()
+    result[3, 3] ^= 64
+    repaint = masks.grow(parsing.garment, 12)
+    found = verdict.check(result, source, parsing, person=model, repaint_mask=repaint)
+    assert {one.severity.shape for one in found.maps.values()} == {(160, 120)}
+    leak = next(check for check in found.checks if check.name == "leak")
+    assert leak.details["changed_count"] == 1
+    assert np.nanmax(found.maps["leak"].severity) == 8  # 64 levels over 8 visible ones
+    assert states(found)["shape"] == "pass"
+    assert overlay.heatmap(result, found).shape == result.shape
+    assert overlay.annotate(result, found).shape[1] == result.shape[1]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (8, 8), (20, 90)])
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_tiny_pictures_get_a_verdict(size, label):
+    picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+    tiny = Parsing(np.full(size, label, np.uint8))
+    found = verdict.check(
+        picture, picture, tiny, person=picture, repaint_mask=tiny.garment, baseline=picture
+    )
+    assert {check.state for check in found.checks} <= {"pass", "unmeasurable"}
+    assert overlay.heatmap(picture, found).shape == picture.shape
 
 
 def test_no_argument_is_changed(model, source, parsing, repaint):
