@@ -5,11 +5,22 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import labels, masks
+from . import background, labels, masks
 
 # Less mannequin than this share of the figure is a stray patch, not a mannequin.
 LEAST_MANNEQUIN = 0.012
 LEAST_SUPPORT = 0.0015
+# A neck is narrower than this share of the head above and the shoulders below it.
+HEAD_NECK = 0.85
+# Height by width, from which a garment hangs below the hips.
+DRESS_HEIGHT = 1.45
+# Share of the garment's box that differs from its mirror image; fitted on the training scenes.
+THREE_QUARTER_LEAN = 0.17
+# A head shows at least this share of the figure's height above the garment, and this many pixels.
+LEAST_HEAD, LEAST_HEAD_PX = 0.06, 150
+# Hair and skin: share of the smaller one; their distance in (L / 2, a, b); and in (a, b) alone,
+# which shading on one material hardly changes.
+LEAST_TONE, TONES_APART, HUES_APART = 0.12, 12.0, 7.0
 
 
 class Figure(NamedTuple):
@@ -90,13 +101,62 @@ def kind(figure: Figure) -> str:
     if figure.mannequin < LEAST_MANNEQUIN:
         hangs = figure.support > LEAST_SUPPORT and figure.support_over > 0.5
         return "hanger" if hangs else "ghost"
-    if figure.over > 0.1 and figure.neck < 0.85:
+    if figure.over > 0.1 and figure.neck < HEAD_NECK:
         return "full"
     if figure.over < 0.12 and figure.under > 0.02 and figure.beside < 0.08:
         return "legs" if figure.support_over < 0.3 and figure.over < 0.1 else "armless"
     if figure.under < 0.04 and figure.support > LEAST_SUPPORT:
         return "dressform"
     return "headless" if figure.beside > 0.25 else "armless"
+
+
+def region(figure: Figure) -> str:
+    """Names what the garment covers, one of `parsing.REGIONS` (never "layered": too rare to tell)."""
+    torso_above = figure.over > (0.3 if figure.neck < HEAD_NECK else 0.2)
+    if kind(figure) == "legs" or (torso_above and figure.mannequin > LEAST_MANNEQUIN):
+        return "lower"
+    return "dress" if figure.garment_height > DRESS_HEIGHT else "upper"
+
+
+def view(figure: Figure) -> str:
+    """Names the view; front and back look alike to this measure, so that it never says "back"."""
+    return "three-quarter" if figure.lean > THREE_QUARTER_LEAN else "front"
+
+
+def is_person(image: np.ndarray, label_map: np.ndarray, figure: np.ndarray) -> bool:
+    """Tells whether hair and skin, rather than one material, show above the garment.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        label_map: (H, W) uint8.
+        figure: (H, W) bool, see `foreground.find`.
+    """
+    box = masks.bounds(masks.largest(label_map == labels.GARMENT))
+    whole = masks.bounds(figure)
+    if box is None or whole is None or box.top - whole.top < LEAST_HEAD * whole.height:
+        return False
+    head = figure.copy()
+    head[box.top :] = False
+    head &= label_map != labels.SUPPORT
+    head = masks.shrink(head, 2)
+    colors = background.to_lab(cv2.medianBlur(image, 5))[head]
+    if len(colors) < LEAST_HEAD_PX:
+        return False
+    cv2.setRNGSeed(0)  # kmeans draws its first centres from OpenCV's global generator
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 15, 0.1)
+    scaled = (colors * np.float32([0.5, 1, 1])).astype(np.float32)
+    _, member, centers = cv2.kmeans(scaled, 2, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # pyright: ignore
+    share = float(member.mean())
+    apart = float(np.linalg.norm(centers[0] - centers[1]))
+    hues = float(np.linalg.norm(centers[0, 1:] - centers[1, 1:]))
+    skin = max(_skin_likeness(center) for center in centers)
+    two = min(share, 1 - share) > LEAST_TONE and apart > TONES_APART and hues > HUES_APART
+    return bool(two and skin > 0.5)
+
+
+def _skin_likeness(scaled_lab: np.ndarray) -> float:
+    a, b = float(scaled_lab[1]), float(scaled_lab[2])
+    return float(np.exp(-(((np.arctan2(b, a + 1e-3) - 0.85) / 0.35) ** 2)) * (np.hypot(a, b) > 10))
 
 
 def expected_iou(areas: np.ndarray, posterior: np.ndarray) -> float:

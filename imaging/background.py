@@ -15,24 +15,19 @@ def to_lab(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
-def novelty(lab: np.ndarray) -> np.ndarray:
-    """Measures how unlike the border's colours every pixel is.
+def distances(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Measures how unlike the border's colours every pixel is, in two ways.
 
-    The smaller of two distances counts: to the row's own left and right rim (walls, floors,
-    skirting lines and gradients run across the picture), and to the palette of the whole rim
-    (planks and bricks do not).
+    The first distance is to the row's own left and right rim: walls, floors, skirting lines and
+    gradients run across the picture. The second is to the palette of the whole rim: planks and
+    bricks do not.
 
     Args:
         lab: (H, W, 3) float32 CIE Lab.
 
     Returns:
-        (H, W) float32, in multiples of the background's own spread; about 1 on background.
+        Two (H, W) float32, in multiples of the background's own spread; about 1 on background.
     """
-    return np.minimum(*distances(lab))
-
-
-def distances(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the two (H, W) float32 distances of `novelty`: to the row's rims, to the palette."""
     return _from_rows(lab), _from_palette(lab)
 
 

@@ -28,8 +28,10 @@ def posterior(scene: Scene) -> np.ndarray:
 
 
 def _round(table: dict[str, tuple[float, ...]], names: tuple[str, ...], values) -> np.ndarray:
-    rows = np.array([table[name] for name in names])
-    standard = np.clip((values - rows[:, 0]) / rows[:, 1], -LIMIT_SIGMA, LIMIT_SIGMA)
+    used = [index for index, name in enumerate(names) if name in table]
+    rows = np.array([table[names[index]] for index in used])
+    centered = (values[:, used] - rows[:, 0]) / rows[:, 1]
+    standard = np.clip(centered, -LIMIT_SIGMA, LIMIT_SIGMA)
     scores = standard @ rows[:, 2:] + np.array(table["intercept"])
     odds = np.exp(scores - scores.max(1, keepdims=True))
     return odds / odds.sum(1, keepdims=True)

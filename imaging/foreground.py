@@ -5,10 +5,20 @@ import numpy as np
 
 from . import background, masks
 
-# Multiples of the background's spread. Below the first a pixel starts as background, above the
-# second it starts as figure.
+# Multiples of the background's spread, above which a pixel starts as figure.
 UNLIKE = 3.0
+# Product photos are centred: the evidence rises towards the middle column. The bell's width is a
+# share of the half width; at BELL_EVEN it neither adds nor takes. Chosen on the training scenes:
+# figure IoU 0.84 without the bell, 0.90 with it; 0.43 and 0.75 in cluttered rooms.
+BELL_WIDTH = 0.55
+BELL_WEIGHT = 3.0
+BELL_EVEN = 0.45
+# At the sides, this share of the width is background unless the evidence exceeds CERTAIN.
+RIM_SHARE = 0.02
+CERTAIN = 1.0
 GRABCUT_ITERATIONS = 3
+# GrabCut fits five colours to each side and fails on fewer pixels than that.
+LEAST_SAMPLES = 32
 # Long side of the copy that is cut: a first guess needs no more, and time grows with its square.
 GRABCUT_PX = 360
 
@@ -33,19 +43,30 @@ def find(image: np.ndarray) -> np.ndarray:
 
 
 def _cut(image: np.ndarray) -> np.ndarray:
-    distance = background.novelty(background.to_lab(image))
-    height, width = distance.shape
-    seeds = np.where(distance > UNLIKE, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    rim = max(1, round(width * 0.02))
-    seeds[:, :rim][distance[:, :rim] < UNLIKE] = cv2.GC_BGD
-    seeds[:, -rim:][distance[:, -rim:] < UNLIKE] = cv2.GC_BGD
-    if not (seeds == cv2.GC_PR_FGD).any() or (seeds == cv2.GC_PR_FGD).all():
+    evidence = _evidence(image)
+    height, width = evidence.shape
+    seeds = np.where(evidence > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    rim = max(1, round(width * RIM_SHARE))
+    seeds[:, :rim][evidence[:, :rim] < CERTAIN] = cv2.GC_BGD
+    seeds[:, -rim:][evidence[:, -rim:] < CERTAIN] = cv2.GC_BGD
+    possible = int(np.count_nonzero(seeds == cv2.GC_PR_FGD))
+    if min(possible, seeds.size - possible) < LEAST_SAMPLES:
         return np.zeros((height, width), bool)
     cv2.setRNGSeed(0)  # grabCut starts its colour models with kmeans on the global generator
     bgd, fgd = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(image, seeds, None, bgd, fgd, GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)  # pyright: ignore
     figure = (seeds == cv2.GC_PR_FGD) | (seeds == cv2.GC_FGD)
     return _tidy(figure)
+
+
+def _evidence(image: np.ndarray) -> np.ndarray:
+    """Weighs unlikeness to the border's colours and closeness to the middle; above 0 is figure."""
+    rows, palette = background.distances(background.to_lab(image))
+    # The palette alone knows the colours of goods at the side, which the figure may share.
+    unlike = np.sqrt(rows * np.minimum(rows, palette))
+    across = np.linspace(-1, 1, image.shape[1], dtype=np.float32)[None]
+    bell = np.exp(-((across / BELL_WIDTH) ** 2))
+    return np.log(np.maximum(unlike, 1e-3) / UNLIKE) + BELL_WEIGHT * (bell - BELL_EVEN)
 
 
 def main_part(figure: np.ndarray) -> np.ndarray:

@@ -3,13 +3,25 @@
 import cv2
 import numpy as np
 
-from . import classifier, cues, foreground, labels, refine, split, superpixels
+from . import (
+    assessment,
+    classifier,
+    cues,
+    doubts,
+    foreground,
+    labels,
+    refine,
+    split,
+    superpixels,
+)
 from .parsing import Parsing
 
 # Long side of the copy that is analysed: bounds time and memory for photos of any size.
 WORKING_PX = 640
 # Below this a photo holds too few pixels to tell garment from mannequin.
 SMALLEST_PX = 24
+# Less than this share of the photo is a speck, not a garment.
+LEAST_GARMENT = 0.002
 
 
 def parse(image: np.ndarray) -> Parsing:
@@ -29,28 +41,48 @@ def parse(image: np.ndarray) -> Parsing:
     _check(image)
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_PX:
-        return Parsing(
-            np.zeros((height, width), np.uint8),
-            warnings=(
-                f"The picture is very small ({width}x{height}), so nothing was looked for. "
-                "Use a photo of at least 256x256 pixels.",
-            ),
-        )
+        return _nothing(image, doubts.VERY_SMALL.format(height=height, width=width))
     small = _working_copy(image)
+    if min(small.shape[:2]) < SMALLEST_PX:
+        return _nothing(image, doubts.NO_GARMENT)
     figure = foreground.find(small)
-    patches = superpixels.partition(small)
-    scene = cues.measure(small, patches, figure)
-    shares = split.shares(small, scene, classifier.posterior(scene))
+    if not figure.any():
+        return _nothing(image, doubts.NO_GARMENT)
+    scene = cues.measure(small, superpixels.partition(small), figure)
+    posterior = classifier.posterior(scene)
+    shares = split.shares(scene, posterior)
+    found = split.label_map(shares)
+    if np.count_nonzero(found == labels.GARMENT) < LEAST_GARMENT * found.size:
+        return _nothing(image, doubts.NO_GARMENT)
+    shape = assessment.measure(found)
+    kind = assessment.kind(shape)
+    person = assessment.is_person(small, found, figure)
+    if person:
+        kind = "person"
+        shares = split.worn_shares(small, figure)
+        found = split.label_map(shares)
+    elif kind in ("ghost", "hanger"):
+        shares = split.without_mannequin(shares)
+        found = split.label_map(shares)
+    confidence = assessment.expected_iou(scene.patches.areas, posterior)
+    warnings = doubts.sentences(small, found, confidence=confidence, person=person)
+    if min(height, width) < doubts.SMALL_PX:
+        warnings = (doubts.VERY_SMALL.format(height=height, width=width), *warnings)
     label_map = refine.upsample(shares, small, image)
     if not (label_map == labels.GARMENT).any():
-        return Parsing(
-            np.zeros((height, width), np.uint8),
-            warnings=(
-                "No garment was found. Use a photo in which the garment stands out from the "
-                "background, or paint the mask by hand.",
-            ),
-        )
-    return Parsing(label_map, confidence=0.5)
+        return _nothing(image, doubts.NO_GARMENT)
+    return Parsing(
+        label_map,
+        kind=kind,
+        region=assessment.region(shape),
+        view=assessment.view(shape),
+        confidence=round(confidence, 3),
+        warnings=warnings,
+    )
+
+
+def _nothing(image: np.ndarray, warning: str) -> Parsing:
+    return Parsing(np.zeros(image.shape[:2], np.uint8), warnings=(warning,))
 
 
 def _working_copy(image: np.ndarray) -> np.ndarray:
