@@ -43,6 +43,8 @@ WEIGHTS = {
 PULL = {"Neck": 1.0, "RShoulder": 1.0, "LShoulder": 1.0, "RHip": 0.5, "LHip": 0.5}
 # Cloth lies this many torso lengths above the shoulder's skin: half a centimetre.
 EASE = 0.012
+# Up, and outward and up, from a shoulder joint: where its outline must lie over the person's.
+_SHOULDER_RAYS = np.array([(0.0, -1.0), (0.707, -0.707), (0.94, -0.34)])
 # A sleeve is widened by at most this to go around an arm; a larger lack is a wrong joint.
 WIDEST_SLEEVE = 1.35
 # Confidence below this is a guess of the proportions; it still counts a little.
@@ -129,36 +131,49 @@ def drape(
     torso = _torso(cloth.points, matrix, pairs, _box(mask))
     if region == "lower":
         limbs = skinning.trousers(framed, garment_pose)
-        shares = [_leg(cloth.points, framed, limb) for limb in limbs]
     else:
         limbs = skinning.sleeves(framed, lines)
-        shares = [_sleeve(cloth.points, framed, limb, lines) for limb in limbs]
-    bends = [
-        _bend(
-            limb,
-            share,
-            cloth.points,
-            person_pose,
-            (scale, scale * _widening(limb, mask, body, person_pose, scale)),
-        )
-        for limb, share in zip(limbs, shares, strict=True)
-    ]
-    body = torso.copy()
+    shares = [_share(cloth.points, framed, limb, lines) for limb in limbs]
+    bends = []
+    for limb, share in zip(limbs, shares, strict=True):
+        across = scale * _widening(limb, mask, body, person_pose, scale)
+        bends.append(_bend(limb, share, cloth.points, person_pose, (scale, across)))
+    trunk = torso.copy()
     for share, onto in zip(shares, bends, strict=True):
-        body += (share.limb * share.joined)[:, None] * (onto - torso)
-    cuts = [_enlarged(share.beyond, cloth, mask.shape) for share in shares]
-    step = skinning.pixel(framed)
-    shown = np.ones(mask.shape, np.float32)
-    for share in shares:
-        # Where it hangs together the torso reaches under the limb, so that no seam opens.
-        parted = _enlarged(share.parted - OVERLAP * share.joined, cloth, mask.shape)
-        shown = np.minimum(shown, 1 - _edge(parted, step))
-    layers = [Layer(cloth, body, _without_slivers(shown, mask, 1 / step))]
-    for share, onto, cut in zip(shares, bends, cuts, strict=True):
+        trunk += (share.limb * share.joined)[:, None] * (onto - torso)
+    visible = _partings(mask, framed, limbs, lines)
+    layers = [Layer(cloth, trunk, visible[0])]
+    for share, onto, shown in zip(shares, bends, visible[1:], strict=True):
         amount = 1 - (1 - share.limb) * share.joined
-        moved = torso + amount[:, None] * (onto - torso)
-        layers.append(Layer(cloth, moved, _without_slivers(_edge(cut, step), mask, 1 / step)))
+        layers.append(Layer(cloth, torso + amount[:, None] * (onto - torso), shown))
     return Draping(tuple(_trimmed(layer) for layer in layers), scale)
+
+
+def _partings(
+    mask: np.ndarray, framed: Frame, limbs: tuple[Limb, ...], lines: np.ndarray
+) -> list[np.ndarray]:
+    """Cuts the garment photo into torso and limbs: (h, w) float32 in [0, 1] each."""
+    cell = skinning.pixel(framed)
+    # A grid of one cell of the frame: coarser, the cut would miss where the torso's edge begins.
+    step = max(1, round(1 / (cell * skinning.UNIT)))
+    height, width = mask.shape
+    xs, ys = np.arange(0, width + step, step), np.arange(0, height + step, step)
+    grid = np.stack(np.meshgrid(xs, ys), -1)
+
+    def enlarged(values: np.ndarray) -> np.ndarray:
+        values = values.reshape(grid.shape[:2]).astype(np.float32)
+        matrix = np.array([[step, 0, 0], [0, step, 0]], np.float64)
+        border = cv2.BORDER_REPLICATE
+        return cv2.warpAffine(values, matrix, (width, height), borderMode=border)
+
+    torso, parts = np.ones(mask.shape, np.float32), []
+    for limb in limbs:
+        share = _share(grid.reshape(-1, 2).astype(np.float64), framed, limb, lines)
+        # Where it hangs together the torso reaches under the limb, so that no seam opens.
+        parted = enlarged(share.parted - OVERLAP * share.joined)
+        torso = np.minimum(torso, 1 - _edge(parted, cell))
+        parts.append(_edge(enlarged(share.beyond), cell))
+    return [_without_slivers(part, mask, 1 / cell) for part in (torso, *parts)]
 
 
 def align(garment_pose: Pose, person_pose: Pose, region: str) -> np.ndarray:
@@ -204,7 +219,7 @@ def _shoulder_pairs(
     for name in ("RShoulder", "LShoulder"):
         source, target = skinning.point(garment_pose, name), skinning.point(person_pose, name)
         outward = np.sign(target[0] - skinning.point(person_pose, "Neck")[0])
-        for direction in (np.array([0.0, -1.0]), np.array([0.7 * outward, -0.7])):
+        for direction in _SHOULDER_RAYS * (outward, 1):
             cloth = _reach(mask, source, direction)
             skin = _reach(body > 0.5, target * reduced, direction) / reduced
             missing = skin + EASE * torso - cloth * scale
@@ -242,7 +257,7 @@ def _widening(
         cloth, skin = reaches[0] * scale, reaches[1] / reduced + EASE * _torso_length(pose)
         if min(reaches) > 0:
             needed.append(skin / cloth)
-    return float(np.clip(np.median(needed), 1, WIDEST_SLEEVE)) if needed else 1.0
+    return float(np.clip(max(needed), 1, WIDEST_SLEEVE)) if needed else 1.0
 
 
 def _reach(mask: np.ndarray, place: np.ndarray, direction: np.ndarray) -> float:
@@ -266,11 +281,18 @@ def _torso(points: np.ndarray, matrix: np.ndarray, pairs: Pairs, box: tuple[floa
     return thin_plate.apply(spline, points)
 
 
+def _share(points: np.ndarray, framed: Frame, limb: Limb, lines: np.ndarray) -> Share:
+    if limb.names in skinning.LEGS:
+        return _leg(points, framed, limb)
+    return _sleeve(points, framed, limb, lines)
+
+
 def _sleeve(points: np.ndarray, framed: Frame, limb: Limb, lines: np.ndarray) -> Share:
     cells = skinning.transform(framed.matrix, points)
     root, middle, end = skinning.transform(framed.matrix, limb.source)
     side = np.sign(root[0] - skinning.FRAME_NECK[0])
-    near = skinning.from_bones(cells, np.stack([root, middle, end]))
+    bones = np.stack([root, middle, end])
+    near = skinning.from_bones(cells, bones)
     # Beyond the armhole: outside of the torso's side, and nearer to the arm than to it.
     torso = skinning.outside(cells, lines)
     torso = np.where((cells[:, 0] - skinning.FRAME_NECK[0]) * side > 0, torso, -skinning.UNIT)
@@ -281,7 +303,8 @@ def _sleeve(points: np.ndarray, framed: Frame, limb: Limb, lines: np.ndarray) ->
     joined = 1 - skinning.smoothstep(depth, *ARMPIT)
     # Cloth just inside of the sleeve is the fold under an empty arm, which a raised arm pulls
     # straight: neither sleeve nor torso shows it. Cloth far from the arm is a flared hem.
-    fold = SPARE * limb.width * (1 + 2 * joined) - near
+    outer = skinning.outer_side(cells, bones)
+    fold = np.where(outer, skinning.UNIT, SPARE * limb.width * (1 + 2 * joined) - near)
     parted = np.minimum(torso, FLARED * skinning.UNIT - near) / skinning.UNIT
     beyond = np.minimum(parted, fold / skinning.UNIT)
     return Share(arm, _lower(cells, root, middle, end), beyond, parted, joined)
@@ -336,16 +359,6 @@ def _without_slivers(visible: np.ndarray, mask: np.ndarray, torso_px: float) -> 
     # Only at the cut: straps and cuffs elsewhere are thin by right.
     shred = ~masks.grow(solid, 2) & masks.grow(cut, 3 * radius)
     return np.where(shred, 0, visible).astype(np.float32)
-
-
-def _enlarged(values: np.ndarray, cloth: Mesh, shape: tuple[int, ...]) -> np.ndarray:
-    """Interpolates values at the mesh's points to every pixel of the garment photo."""
-    columns = len(np.unique(cloth.points[:, 0]))
-    grid = values.reshape(-1, columns).astype(np.float32)
-    (left, top), step = cloth.points[0], cloth.points[1, 0] - cloth.points[0, 0]
-    matrix = np.array([[1 / step, 0, -left / step], [0, 1 / step, -top / step]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _trimmed(layer: Layer) -> Layer:

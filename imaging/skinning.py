@@ -121,15 +121,13 @@ def _side(half: np.ndarray, framed: Frame, arm: tuple[str, str, str]) -> np.ndar
         width = float(np.clip(np.percentile(widths, 20), 0.7 * shoulder, WIDEST * shoulder))
         return np.interp(depth, (0, 0.6 * UNIT), (shoulder, width))
     armpit = 0.3 * UNIT
-    # Where a gap begins, sleeve and torso still touch; the torso's own edge shows a little lower.
-    settled = {row: min(gaps.get(row + step, gaps[row]) for step in range(16)) for row in known}
     line = np.interp(
         depth,
         [0.0, *(row - neck for row in known if row - neck > armpit)],
-        [shoulder, *(settled[row] for row in known if row - neck > armpit)],
+        [shoulder, *(gaps[row] for row in known if row - neck > armpit)],
     )
     # Off the torso's soft edge where there is room; below the sleeve's end a hem may flare.
-    room = np.clip(0.5 * (depth - (known[0] + 10 - neck)), 0, 3)
+    room = np.clip(0.5 * (depth - (known[0] + 3 - neck)), 0, 3)
     return line + room + np.maximum(depth - (known[-1] - neck), 0)
 
 
@@ -169,13 +167,21 @@ def from_bones(cells: np.ndarray, bones: np.ndarray) -> np.ndarray:
     return np.minimum(distance(cells, root, middle), distance(cells, middle, far))
 
 
+def outer_side(cells: np.ndarray, bones: np.ndarray) -> np.ndarray:
+    """Selects the (N, 2) cells on a limb's side away from the torso, which is also the upper."""
+    root, middle, end = bones
+    outward = np.array([np.sign(root[0] - FRAME_NECK[0]), -1.0])
+    upper = distance(cells, root, middle) <= distance(cells, middle, end)
+    sides = []
+    for start, stop in ((root, middle), (middle, end)):
+        normal = np.array([stop[1] - start[1], start[0] - stop[0]])
+        sides.append((cells - start) @ (normal * np.sign(normal @ outward)) > 0)
+    return np.where(upper, *sides)
+
+
 def _half_width(cells: np.ndarray, bones: np.ndarray) -> float:
     root, middle, _ = bones
-    away = np.array([root[0] - FRAME_NECK[0], 0.0])
-    along = middle - root
-    normal = np.array([along[1], -along[0]])
-    normal = normal * np.sign(normal @ away)
-    outer = cells[((cells - root) @ normal > 0) & ((cells - root) @ along > 0)]
+    outer = cells[outer_side(cells, bones) & ((cells - root) @ (middle - root) > 0)]
     return float(np.percentile(from_bones(outer, bones), 97)) if len(outer) else 0.0
 
 
