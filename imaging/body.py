@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import figure, masks, outline
+from . import figure, kinds, masks, outline
 from . import proportions as p
 from .labels import BACKGROUND, CLUTTER, SUPPORT
 from .parsing import Parsing
@@ -63,6 +63,7 @@ def locate(parsing: Parsing) -> Pose:
     Raises:
         ValueError: Neither garment nor mannequin is labelled.
     """
+    parsing = kinds.guess(parsing)
     figures, scale = _fit(parsing)
     facing_back = parsing.view == "back"
     height, width = parsing.size
