@@ -19,7 +19,8 @@ READY = "window.app?.extensionManager && 'DressformTryOn' in LiteGraph.registere
 START_TIMEOUT_MS = 120_000
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, no other test can call asyncio.run.
+@pytest.fixture(scope="module")
 def chromium(need):
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
@@ -32,7 +33,7 @@ def chromium(need):
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def editor(chromium, comfyui):
     """Returns a function: the editor of the running ComfyUI, one page for each set of settings."""
     pages = {}
