@@ -159,7 +159,7 @@ def _neck(pose: Pose, f: Frame) -> np.ndarray:
     neck = _at(pose, "Neck")
     high = f.head - 0.55 * f.stature * mix(p.HEAD_HALF_HEIGHT, f.child) * f.up
     radius = f.stature * mix(p.NECK_RADIUS, f.child)
-    low = neck - 0.012 * f.stature * f.up
+    low = neck + 0.015 * f.stature * f.up  # its round end reaches the pit of the throat
     return limb([low, (low + high) / 2, high], np.array([1.5, 1.02, 1.0]) * radius)
 
 
