@@ -111,7 +111,7 @@ def kind(figure: Figure) -> str:
 
 
 def region(figure: Figure) -> str:
-    """Names what the garment covers, one of `parsing.REGIONS` (never "layered": too rare to tell)."""
+    """Names what the garment covers, one of `parsing.REGIONS` (never "layered")."""
     torso_above = figure.over > (0.3 if figure.neck < HEAD_NECK else 0.2)
     if kind(figure) == "legs" or (torso_above and figure.mannequin > LEAST_MANNEQUIN):
         return "lower"

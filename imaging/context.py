@@ -49,7 +49,7 @@ def measure(scene: Scene, posterior: np.ndarray) -> tuple[tuple[str, ...], np.nd
 
 
 def _columns_of(columns: np.ndarray) -> tuple[int, ...]:
-    """Returns which labels the columns stand for: all five, the figure's four, or its three solids."""
+    """Returns which labels the columns stand for: all, the figure's, or its solids."""
     return {5: (0, 1, 2, 3, 4), 4: (1, 2, 3, 4), 3: (1, 2, 3)}[columns.shape[1]]
 
 

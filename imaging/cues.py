@@ -40,7 +40,7 @@ class Affinity(NamedTuple):
         return self.kernel @ sums
 
     def average(self, values: np.ndarray) -> np.ndarray:
-        """Returns (count, n) means over all patches of (count, n) values, weighted by likeness and mass."""
+        """Returns (count, n) means of (count, n) values, weighted by likeness and mass."""
         total = self.gather(self.mass[:, None])
         return self.gather(values * self.mass[:, None]) / np.maximum(total, 1e-6)
 

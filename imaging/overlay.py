@@ -41,7 +41,7 @@ def labels_on_photo(image: np.ndarray, label_map: np.ndarray, opacity: float = 0
 
 
 def outline(label_map: np.ndarray, thickness_px: int = 1) -> np.ndarray:
-    """Selects, as (H, W) bool, the rims of all labelled regions, `thickness_px` wide, inside them."""
+    """Selects, as (H, W) bool, the inner rims of labelled regions, `thickness_px` wide."""
     size = 2 * thickness_px + 1
     kernel = np.ones((size, size), np.uint8)
     differs = cv2.dilate(label_map, kernel) != cv2.erode(label_map, kernel)

@@ -65,6 +65,8 @@ def parse(image: np.ndarray) -> Parsing:
         shares = split.without_mannequin(shares)
         found = split.label_map(shares)
     confidence = assessment.expected_iou(scene.patches.areas, posterior)
+    # The classifier never saw tiny pictures; its own doubts say nothing there.
+    confidence *= min(1.0, min(height, width) / doubts.SMALL_PX)
     warnings = doubts.sentences(small, found, confidence=confidence, person=person)
     if min(height, width) < doubts.SMALL_PX:
         warnings = (doubts.VERY_SMALL.format(height=height, width=width), *warnings)

@@ -1,6 +1,6 @@
 """Superpixels: small patches of one colour, the units in which a photo is labelled."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 SPACING_PX = 11
 
 
-class Superpixels(NamedTuple):
+@dataclass(frozen=True)
+class Superpixels:
     """A partition of a picture.
 
     Attributes:
@@ -35,7 +36,7 @@ class Superpixels(NamedTuple):
         return values[self.index_map]
 
     def neighbours(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns touching pairs (first, second) in both orders, and the length they touch in px."""
+        """Returns touching pairs (first, second) in both orders, and their common rim in px."""
         across = self.index_map[:, :-1], self.index_map[:, 1:]
         down = self.index_map[:-1], self.index_map[1:]
         first = np.concatenate([across[0].ravel(), down[0].ravel()]).astype(np.int64)
