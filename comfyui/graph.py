@@ -198,10 +198,12 @@ def _bypass(scope: Scope, node: dict, slot: int, depth: int) -> Source | Constan
     if slot >= len(outputs):
         return None
     kind = outputs[slot].get("type")
-    # The input opposite, where it has the type; else the first that has it.
-    for index in (slot, *range(len(inputs))):
-        if index < len(inputs) and (inputs[index].get("type") == kind or kind == "*"):
-            return _origin(scope, node, index, depth + 1)
+    # The input opposite, where it has the type; else the first that has it; else one of any type.
+    order = [slot, *range(len(inputs))] if slot < len(inputs) else [*range(len(inputs))]
+    for fits in ({kind}, {"*", kind} if kind != "*" else {entry.get("type") for entry in inputs}):
+        for index in order:
+            if inputs[index].get("type") in fits:
+                return _origin(scope, node, index, depth + 1)
     return None
 
 

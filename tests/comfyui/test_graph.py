@@ -72,6 +72,18 @@ def test_bypass_takes_the_first_input_of_the_output_type(draw, schemas):
     assert graph.to_prompt(drawn, schemas)["3"]["inputs"]["images"] == ["1", 0]
 
 
+def test_bypass_takes_an_input_of_any_type_where_none_has_the_type(chain, schemas):
+    any_input = {"name": "source", "type": "*", "link": 1}
+    prompt = graph.to_prompt(chain({"mode": 4, "inputs": [any_input]}), schemas)
+    assert prompt["3"]["inputs"]["images"] == ["1", 0]
+
+
+def test_bypass_without_a_fitting_input_leaves_nothing(chain, schemas):
+    other = {"name": "mask", "type": "MASK", "link": 1}
+    prompt = graph.to_prompt(chain({"mode": 4, "inputs": [other]}), schemas)
+    assert "images" not in prompt["3"]["inputs"]
+
+
 def test_primitive_gives_its_value(draw, schemas):
     width = {"name": "width", "type": "INT", "link": 1, "widget": {"name": "width"}}
     drawn = draw(
