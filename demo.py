@@ -46,6 +46,8 @@ LEGENDS = {
     ),
     HEATMAP: overlay.legend(),
 }
+# Steps that show another node's picture -> the node with something to say about it.
+SPEAKERS = {ON_MODEL: "Try On"}
 SHORTEST_S = 0.05  # loading and saving a small picture is not worth a bar
 
 # Titles of the workflow's Load Image nodes.
@@ -117,7 +119,7 @@ def report(out: Path, photo: Path, person: Path) -> Path:
         steps=[
             Step("The photo", "As the shop took it.", before, title_zh="原图"),
             *(
-                _step(name, text, pictures_of[name], beside.get(name))
+                _step(name, text, pictures_of[name], beside.get(name), _said(found, name))
                 for name, text in STEPS.items()
             ),
         ],
@@ -135,8 +137,20 @@ def report(out: Path, photo: Path, person: Path) -> Path:
     )
 
 
-def _step(name: str, text: tuple[str, str, str], picture: np.ndarray, before=None) -> Step:
+def _said(found: dict, name: str) -> list[str]:
+    """The sentences of the node behind a step, for example what the parser doubts."""
+    return found.get(SPEAKERS.get(name, name), {}).get("values", {}).get("text", [])
+
+
+def _step(
+    name: str,
+    text: tuple[str, str, str],
+    picture: np.ndarray,
+    before: np.ndarray | None,
+    said: list[str],
+) -> Step:
     title, chinese, caption = text
+    caption = " ".join([caption, *said])
     legend = LEGENDS.get(name, ())
     shown = picture if before is None else [before, picture]
     return Step(title, caption, shown, title_zh=chinese, legend=legend, wide=before is not None)

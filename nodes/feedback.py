@@ -1,10 +1,11 @@
-"""What a running node tells the user: progress, a line of text, and whether to stop."""
+"""What a running node tells the user: progress, pictures, sentences, and whether to stop."""
 
 import sys
 from collections.abc import Sequence
 
 import comfy.model_management
-from comfy_api.latest import ComfyAPISync, io
+import torch
+from comfy_api.latest import ComfyAPISync, io, ui
 from comfy_execution.utils import get_executing_context
 
 
@@ -15,9 +16,14 @@ def progress(done: int, total: int) -> None:
         ComfyAPISync().execution.set_progress(done, total)
 
 
-def say(node: type[io.ComfyNode], sentences: Sequence[str]) -> None:
-    """Shows the sentences under the node; nothing happens outside a running server."""
+def preview(node: type[io.ComfyNode], image: torch.Tensor, sentences: Sequence[str] = ()) -> dict:
+    """Returns what the node shows: the picture, and the sentences for the user.
+
+    The sentences also appear under the node at once; a script finds them in the history.
+    """
+    once = list(dict.fromkeys(sentences))
     module = sys.modules.get("server")  # importing it would start half of ComfyUI
-    if module is not None and node.hidden is not None and node.hidden.unique_id and sentences:
-        text = "\n".join(dict.fromkeys(sentences))
-        module.PromptServer.instance.send_progress_text(text, node.hidden.unique_id)
+    if module is not None and node.hidden is not None and node.hidden.unique_id and once:
+        module.PromptServer.instance.send_progress_text("\n".join(once), node.hidden.unique_id)
+    shown = ui.PreviewImage(image, cls=node).as_dict()
+    return {**shown, "text": once} if once else shown

@@ -3,7 +3,7 @@
 import json
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..imaging.parsing import Parsing
 from . import feedback, tensors
@@ -109,8 +109,6 @@ class RenderHints(io.ComfyNode):
             image=tensors.to_pictures(image, "image"),
             hints=[strokes.from_json(text) for text in _split(hints)],
         )
-        for one in pairs:
-            feedback.say(cls, _doubts(one["hints"], one["image"]))
         sizes = [one["image"].shape[:2] for one in pairs]
         drawn = tensors.from_pictures(
             [scribble.draw_on(one["image"], one["hints"]) for one in pairs]
@@ -129,7 +127,9 @@ class RenderHints(io.ComfyNode):
                     for one, size in zip(pairs, sizes, strict=True)
                 ]
             ),
-            ui=ui.PreviewImage(drawn, cls=cls),
+            ui=feedback.preview(
+                cls, drawn, [line for one in pairs for line in _doubts(one["hints"], one["image"])]
+            ),
         )
 
 

@@ -1,7 +1,7 @@
 """Nodes for the mannequin photo: what is in it, and the photo without the mannequin."""
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..imaging import backdrops
 from ..imaging.parsing import Parsing
@@ -65,7 +65,6 @@ class ParsePhoto(io.ComfyNode):
         for index, picture in enumerate(pictures):
             parsings.append(parse.parse(picture))
             feedback.progress(index + 1, len(pictures))
-        feedback.say(cls, [line for parsing in parsings for line in parsing.warnings])
         shown = tensors.from_pictures(
             [
                 overlay.labels_on_photo(picture, parsing.label_map)
@@ -80,7 +79,9 @@ class ParsePhoto(io.ComfyNode):
             tensors.from_masks([parsing.interior for parsing in parsings]),
             min(parsing.confidence for parsing in parsings),
             shown,
-            ui=ui.PreviewImage(shown, cls=cls),
+            ui=feedback.preview(
+                cls, shown, [line for parsing in parsings for line in parsing.warnings]
+            ),
         )
 
 
@@ -136,5 +137,5 @@ class RemoveMannequin(io.ComfyNode):
             cleaned,
             tensors.from_masks([one.alpha for one in ghosts]),
             tensors.from_masks([one.repaint for one in ghosts]),
-            ui=ui.PreviewImage(cleaned, cls=cls),
+            ui=feedback.preview(cls, cleaned),
         )

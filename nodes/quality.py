@@ -3,7 +3,7 @@
 import json
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..imaging.parsing import Parsing
 from . import feedback, tensors
@@ -117,5 +117,5 @@ class CheckQuality(io.ComfyNode):
                 [overlay.heatmap(p, v) for p, v in zip(pictures, verdicts, strict=True)]
             ),
             annotated,
-            ui=ui.PreviewImage(annotated, cls=cls),
+            ui=feedback.preview(cls, annotated),
         )

@@ -1,7 +1,7 @@
 """The node that dresses a person; the engines are in inference/."""
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..imaging.parsing import REGIONS, Parsing
 from ..inference import engine as engines
@@ -120,12 +120,11 @@ class TryOn(io.ComfyNode):
                 feedback.progress(index * total + done, len(pairs) * total)
 
             results.append(painter.run(request.prepare(**one, region=region), step))
-        feedback.say(cls, [line for result in results for line in result.warnings])
         masks = [result.repainted for result in results]
         worn = tensors.stitch(person, [result.image for result in results], masks)
         return io.NodeOutput(
             worn,
             tensors.from_masks(masks),
             tensors.from_masks([result.garment for result in results]),
-            ui=ui.PreviewImage(worn, cls=cls),
+            ui=feedback.preview(cls, worn, [line for one in results for line in one.warnings]),
         )
