@@ -125,7 +125,8 @@ def _schema(node: dict, schemas: Schemas) -> dict[str, Any]:
 
 
 def _entry(scope: Scope, node: dict, schema: dict[str, Any]) -> dict[str, Any]:
-    given = {**widgets.defaults(schema), **widgets.values(schema, node)}
+    given = widgets.values(schema, node)
+    given = {**widgets.defaults(schema, given), **given}
     given.update(scope.promoted.get(str(node["id"]), {}))
     # A list would be read as a link.
     inputs = {

@@ -115,10 +115,17 @@ def values(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return _in_order(inputs, list(node.get("widgets_values") or ()), drawn)
 
 
-def defaults(schema: dict[str, Any]) -> dict[str, Any]:
-    """Returns what the frontend would fill in for widgets that a file says nothing about."""
-    found = {}
-    for entry in declared(schema):
+def defaults(schema: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the frontend fills in for widgets that a file says nothing about.
+
+    Args:
+        schema: The node's entry in /object_info.
+        given: The values that the file has; they decide what dynamic combos bring.
+    """
+    found: dict[str, Any] = {}
+    pending = declared(schema)
+    while pending:
+        entry = pending.pop(0)
         choices = entry.options.get("options")
         if not is_widget(entry):
             continue
@@ -126,7 +133,10 @@ def defaults(schema: dict[str, Any]) -> dict[str, Any]:
             found[entry.name] = entry.options["default"]
         elif entry.kind == "COMBO" and choices:
             found[entry.name] = choices[0]
-    return found
+        elif entry.kind == DYNAMIC_COMBO and choices:
+            found[entry.name] = choices[0].get("key")
+        pending[:0] = choice_inputs(entry, given.get(entry.name, found.get(entry.name)))
+    return {name: value for name, value in found.items() if name not in given}
 
 
 def _in_order(inputs: list[Input], saved: list[Any], drawn: frozenset[str]) -> dict[str, Any]:

@@ -73,9 +73,16 @@ def test_input_of_an_unknown_type_is_a_widget_where_the_node_lists_one():
 
 
 def test_defaults_fill_what_a_short_file_leaves_out(schemas):
-    assert widgets.defaults(schemas["Scale"]) == {
+    assert widgets.defaults(schemas["Scale"], {}) == {
         "method": "area",
         "width": 512,
         "factor": 1.0,
         "label": "",
     }
+
+
+def test_defaults_follow_the_choice_that_the_file_made():
+    choices = [{"key": key, "inputs": {"required": {key: ["INT", {"default": 3}]}}} for key in "ab"]
+    schema = {"input": {"required": {"mode": ["COMFY_DYNAMICCOMBO_V3", {"options": choices}]}}}
+    assert widgets.defaults(schema, {}) == {"mode": "a", "mode.a": 3}
+    assert widgets.defaults(schema, {"mode": "b"}) == {"mode.b": 3}
