@@ -21,6 +21,8 @@ ARMPIT = (0.3, 0.45)
 SPARE = 1.15
 # Torso lengths; half the width of a shred of cloth along a cut.
 SLIVER = 0.02
+# Torso length of the copy in which shreds are looked for, in pixels.
+REDUCED_TORSO_PX = 400
 # Torso lengths from the arm at which cloth cannot be a sleeve.
 FLARED = 0.4
 # Torso lengths by which the torso reaches under the sleeve above that.
@@ -350,15 +352,22 @@ def _edge(cut: np.ndarray, step: float) -> np.ndarray:
 
 def _without_slivers(visible: np.ndarray, mask: np.ndarray, torso_px: float) -> np.ndarray:
     """Hides shreds that a cut left, which a moved limb would carry into the open."""
-    if (visible[mask] > 0.5).all():
+    shown, cut = (visible > 0.5) & mask, (visible <= 0.5) & mask
+    if not cut.any():
         return visible
-    cut = (visible <= 0.5) & mask
-    shown = mask & ~cut
-    radius = max(1, round(SLIVER * torso_px))
-    solid = masks.grow(masks.shrink(shown, radius), radius + 1)
+    # Discs grow slow with their radius, and shreds are found in a small copy as well.
+    factor = min(1.0, REDUCED_TORSO_PX / torso_px)
+    radius = max(1, round(SLIVER * torso_px * factor))
+    size = tuple(max(1, round(length * factor)) for length in mask.shape[::-1])
+    small, small_cut = (
+        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+        for part in (shown, cut)
+    )
+    solid = masks.grow(masks.shrink(small, radius), radius + 2)
     # Only at the cut: straps and cuffs elsewhere are thin by right.
-    shred = ~masks.grow(solid, 2) & masks.grow(cut, 3 * radius)
-    return np.where(shred, 0, visible).astype(np.float32)
+    shred = (~solid & masks.grow(small_cut, 3 * radius)).astype(np.float32)
+    shred = cv2.resize(shred, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return (visible * (1 - shred)).astype(np.float32)
 
 
 def _trimmed(layer: Layer) -> Layer:

@@ -85,7 +85,10 @@ def front(
         skin = cv2.resize(skin, shape[::-1], interpolation=cv2.INTER_AREA)
         always = np.maximum(always, np.minimum(hands, skin))
     blur = max(0.8, 0.01 * length)
-    return _soft(always, blur), _soft(neck_zone, blur) if body is None else body
+    if body is None:
+        return _soft(always, blur), _soft(neck_zone, blur)
+    # Half a pixel inside: the silhouette's own edge is mixed with the old backdrop.
+    return _soft(always, blur), np.clip(2 * body - 1, 0, 1)
 
 
 def enlarged(zone: np.ndarray, size: tuple[int, int], window: tuple[slice, slice]) -> np.ndarray:

@@ -121,8 +121,9 @@ def cut_out(request: TryOnRequest) -> Cutout:
     }
     local = Pose(mask.shape[0], mask.shape[1], moved)
     hole = ghost.openings(mask)
+    soft = matting.band_px(*mask.shape) + 1  # As far as the matte spreads the opening's edge.
     alpha = matting.alpha(image, mask | hole)
-    behind = (occlusion.behind_neck(mask, local) | masks.grow(hole, 1)).astype(np.float32)
+    behind = (occlusion.behind_neck(mask, local) | masks.grow(hole, soft)).astype(np.float32)
     color = matting.foreground(ghost.fill_openings(image, mask, hole), alpha)
     return Cutout(color, alpha, behind, mask, local)
 
