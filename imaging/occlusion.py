@@ -179,9 +179,10 @@ def _hands(pose: Pose, shape: tuple[int, int], scale: float, region: str) -> np.
     for _, middle, end in skinning.ARMS:
         elbow, wrist = (skinning.point(pose, name) * scale for name in (middle, end))
         along = wrist - elbow
-        start = elbow if region == "lower" else wrist + 0.1 * along
+        # The line's round end reaches back by half its thickness, just to the cuff.
+        start = elbow if region == "lower" else wrist + 0.4 * along
         thickness = max(1, round(0.6 * float(np.hypot(*along))))
-        cv2.line(drawn, _pixel(start), _pixel(wrist + 0.75 * along), 255, thickness)
+        cv2.line(drawn, _pixel(start), _pixel(wrist + 0.6 * along), 255, thickness)
     return drawn
 
 
