@@ -154,6 +154,11 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}. Check the path, the rights and the space on the disk."
+    if isinstance(error, ImportError) and "cannot open shared object" in str(error):
+        return (
+            f"OpenCV needs libraries of the system, got: {error}. Run: apt-get install libgl1 "
+            "libglib2.0-0, or: pip install opencv-python-headless"
+        )
     if isinstance(error, ImportError):
         return f"{error}. Run: dressform doctor"
     return str(error) or type(error).__name__

@@ -91,6 +91,11 @@ def test_mistake_gets_a_sentence_and_no_traceback(tmp_path, arguments, status, s
     assert "Traceback" not in done.stderr
 
 
+def test_missing_system_library_is_named_with_the_package():
+    error = ImportError("libGL.so.1: cannot open shared object file")
+    assert "apt-get install libgl1 libglib2.0-0" in cli._sentence(error)
+
+
 def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in command("--debug", "parse", "gone", "--out", "o", cwd=tmp_path).stderr
 
