@@ -146,7 +146,7 @@ def is_person(image: np.ndarray, label_map: np.ndarray, figure: np.ndarray) -> b
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 15, 0.1)
     scaled = (colors * np.float32([0.5, 1, 1])).astype(np.float32)
     _, member, centers = cv2.kmeans(scaled, 2, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # pyright: ignore
-    share = float(member.mean())
+    share = np.count_nonzero(member) / len(colors)
     apart = float(np.linalg.norm(centers[0] - centers[1]))
     hues = float(np.linalg.norm(centers[0, 1:] - centers[1, 1:]))
     skin = max(_skin_likeness(center) for center in centers)

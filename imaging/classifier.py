@@ -7,7 +7,7 @@ from .coefficients import ROUNDS
 from .cues import Scene
 
 # Standardised cues beyond this are outliers; a linear model must not extrapolate them.
-LIMIT_SIGMA = 6.0
+LIMIT_SIGMA = 3.0
 
 
 def posterior(scene: Scene) -> np.ndarray:

@@ -73,4 +73,4 @@ def _specks(figure: np.ndarray) -> np.ndarray:
     small[0] = False
     if small[1:].all() and count > 1:
         small[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())] = False
-    return small[parts]
+    return np.asarray(small[np.asarray(parts, np.intp)])
