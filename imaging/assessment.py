@@ -20,7 +20,7 @@ THREE_QUARTER_LEAN = 0.17
 LEAST_HEAD, LEAST_HEAD_PX = 0.06, 150
 # Hair and skin: share of the smaller one; their distance in (L / 2, a, b); and in (a, b) alone,
 # which shading on one material hardly changes.
-LEAST_TONE, TONES_APART, HUES_APART = 0.12, 12.0, 7.0
+LEAST_TONE, TONES_APART, HUES_APART = 0.15, 14.0, 9.0
 
 
 class Figure(NamedTuple):

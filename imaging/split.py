@@ -8,6 +8,8 @@ from .cues import Scene
 
 # Parts of the garment smaller than this share of the photo, away from its main part, are dropped.
 LEAST_PART = 0.0015
+# A garment part that touches a side of the photo must be this share of the largest one.
+LEAST_SIDE_PART = 0.15
 # Lab hue angle (radians) and spread of human skin; chroma below the least is grey.
 SKIN_HUE, SKIN_HUE_SPREAD, SKIN_CHROMA = 0.85, 0.3, 9.0
 # The head fills about this share of a standing figure's height.
@@ -26,7 +28,7 @@ def shares(scene: Scene, posterior: np.ndarray) -> np.ndarray:
     """
     best = scene.patches.paint(posterior.argmax(1).astype(np.uint8))
     specks = _specks(best > 0)
-    best = np.where(specks, labels.BACKGROUND, best)
+    best = np.where(specks | _wall_pieces(best), labels.BACKGROUND, best)
     return _one_hot(best)
 
 
@@ -65,6 +67,19 @@ def worn_shares(image: np.ndarray, figure: np.ndarray) -> np.ndarray:
 
 def _one_hot(best: np.ndarray) -> np.ndarray:
     return (best[..., None] == np.arange(labels.CLUTTER)).astype(np.float32)
+
+
+def _wall_pieces(best: np.ndarray) -> np.ndarray:
+    """Selects small garment parts at the photo's sides: skirting lines and goods on a rail."""
+    garment = (best == labels.GARMENT).astype(np.uint8)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(garment)
+    if count < 3:
+        return np.zeros(best.shape, bool)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    right = stats[1:, cv2.CC_STAT_LEFT] + stats[1:, cv2.CC_STAT_WIDTH] >= best.shape[1]
+    at_side = (stats[1:, cv2.CC_STAT_LEFT] == 0) | right
+    minor = at_side & (areas < LEAST_SIDE_PART * areas.max())
+    return np.isin(parts, 1 + np.flatnonzero(minor))
 
 
 def _specks(figure: np.ndarray) -> np.ndarray:
