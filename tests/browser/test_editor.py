@@ -94,7 +94,8 @@ def test_every_node_has_its_help_page(editor, language):
     page = editor()
     pages = page.evaluate(
         """async ids => Promise.all(ids.map(async id => {
-             const pack = LiteGraph.registered_node_types[id].nodeData.python_module.split('.')[1]
+             const pack = LiteGraph.registered_node_types[id].nodeData.python_module
+               .split('.')[1].split('@')[0]  // as the editor does it
              const base = `/extensions/${encodeURIComponent(pack)}/docs/${id}`
              const at = url => fetch(url).then(answer => answer.ok ? answer.text() : '')
              return [await at(base + '.md'), await at(base + '/zh.md')]
