@@ -7,14 +7,8 @@ import numpy as np
 
 from . import backdrop, labels, masks, matting, stitch
 from .parsing import Parsing
+from .studio import BACKGROUNDS
 
-# Backgrounds by name; None keeps the photo's own, filled in where the mannequin stood. The grey is
-# the light one of studio paper, which marketplaces accept beside white.
-BACKGROUNDS: dict[str, tuple[int, int, int] | None] = {
-    "white": (255, 255, 255),
-    "grey": (242, 242, 242),
-    "keep": None,
-}
 # Brightness of the inside of a garment against its outside, at its back neckline and down where
 # the front ends; of the rendered ghost scenes' interiors, by eye.
 INTERIOR_LIGHT = (0.62, 0.34)
@@ -51,7 +45,7 @@ def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") ->
     Args:
         image: (H, W, 3) uint8 sRGB.
         parsing: Of this photo.
-        background: One of BACKGROUNDS.
+        background: One of `studio.BACKGROUNDS`.
 
     Returns:
         The garment with its interior on the chosen background.

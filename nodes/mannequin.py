@@ -3,8 +3,8 @@
 import torch
 from comfy_api.latest import io
 
-from ..imaging import backdrops
 from ..imaging.parsing import Parsing
+from ..imaging.studio import BACKGROUNDS
 from . import feedback, tensors
 from .sockets import PARSING
 
@@ -102,8 +102,8 @@ class RemoveMannequin(io.ComfyNode):
                 PARSING.Input("parsing", tooltip="From Parse Mannequin Photo, of the same photo."),
                 io.Combo.Input(
                     "background",
-                    options=list(backdrops.BACKGROUNDS),
-                    default=backdrops.BACKGROUNDS[0],
+                    options=list(BACKGROUNDS),
+                    default="white",
                     tooltip="What stands behind the garment; keep fills the photo's own backdrop.",
                 ),
             ],

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import ghost, labels
+from dressform.imaging import ghost, labels, studio
 from dressform.imaging.parsing import Parsing
 
 WALL, SKIN, CLOTH, POLE = (180, 190, 200), (230, 190, 170), (40, 90, 60), (200, 60, 200)
@@ -26,7 +26,7 @@ def _like(image, color, tolerance=6):
     return (np.abs(image.astype(int) - color) <= tolerance).all(-1)
 
 
-@pytest.mark.parametrize("background", ghost.BACKGROUNDS)
+@pytest.mark.parametrize("background", studio.BACKGROUNDS)
 def test_no_mannequin_and_no_stand_remain(background):
     image, parsing = _scene()
     result = ghost.remove(image, parsing, background=background).image
