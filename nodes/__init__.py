@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import help_pages
+from . import served
 from .hints import ProposeHints, RenderHints
 from .mannequin import ParsePhoto, RemoveMannequin
 from .quality import CheckQuality
@@ -20,7 +20,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 
 class DressformExtension(ComfyExtension):
     async def on_load(self) -> None:
-        help_pages.serve()
+        served.serve()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return list(NODES)
