@@ -1,6 +1,7 @@
 """The body of `dressform demo`: the shipped workflow on a sample photo, then its report."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,15 +86,23 @@ def demonstrate(
     settings = [f"{PHOTO_INPUT}={photo.resolve()}", f"{PERSON_INPUT}={person.resolve()}"]
     if url:
         run.run(WORKFLOW, url, out, settings=settings)
-    else:
-        with session.started(notify) as server:
-            settle()
-            run.run(WORKFLOW, server.url, out, settings=settings)
-    return report(out, photo, person)
+        return report(out, photo, person)
+    begun = time.monotonic()
+    with session.started(notify) as server:
+        ready = time.monotonic()
+        settle()
+        run.run(WORKFLOW, server.url, out, settings=settings)
+    return report(out, photo, person, start_s=ready - begun)
 
 
-def report(out: Path, photo: Path, person: Path) -> Path:
+def report(out: Path, photo: Path, person: Path, *, start_s: float = 0.0) -> Path:
     """Writes report.html from the outputs and run.json in `out`; returns its path.
+
+    Args:
+        out: As `demonstrate` filled it.
+        photo: Of the garment.
+        person: Who wears it.
+        start_s: What getting and starting ComfyUI took.
 
     Raises:
         ValueError: run.json is of another workflow.
@@ -124,7 +133,7 @@ def report(out: Path, photo: Path, person: Path) -> Path:
             ),
         ],
         verdict=verdict.from_json(scores),
-        timings=_timings(record),
+        timings={"Starting ComfyUI": start_s} | _timings(record),
         meta={
             "Workflow": WORKFLOW.name,
             "Engine": "warp (no weights, deterministic)",
