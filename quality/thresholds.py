@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent / "profiles"
 SCHEMA = 1
-CHECKS = ("shape", "veil", "edge", "color", "texture", "leak", "seam", "residue")
+CHECKS = ("shape", "veil", "edge", "color", "texture", "leak", "seam", "residue", "masks")
 
 
 class Limits(NamedTuple):

@@ -128,6 +128,7 @@ def check(
         else seam.measure(result, repaint_mask, garment_mask=place, person=person)
     )
     measures["residue"] = _residue(result, source, parsing, place)
+    measures["masks"] = Measure(round(1 - parsing.confidence, 6))  # 1 - 0.8 is a hair below 0.2
     if baseline is not None:
         compared = _against(result, baseline, place, place, NO_PLACE)
         measures |= {f"{name}_vs_baseline": found for name, found in compared.items()}
@@ -138,9 +139,11 @@ def check(
 
 
 def overall(checks: tuple[Check, ...]) -> str:
-    """Returns the worst measured state; unmeasurable only where nothing was measured."""
-    measured = [found.state for found in checks if found.state != "unmeasurable"]
-    return worst(measured) if measured else "unmeasurable"
+    """Returns the worst measured state; unmeasurable where nothing of the result was measured."""
+    measured = [found for found in checks if found.state != "unmeasurable"]
+    if all(found.name == "masks" for found in measured):
+        return "unmeasurable"  # good masks alone say nothing about the result
+    return worst([found.state for found in measured])
 
 
 def worst(states: Sequence[str]) -> str:

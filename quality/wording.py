@@ -73,6 +73,15 @@ WORDING = {
         "A little of the mannequin may be left; look at neck, wrists and hem.",
         "Parts of the mannequin are still to be seen.",
     ),
+    "masks": Wording(
+        "Masks",
+        "遮罩",
+        "Garment and mannequin are told apart with confidence.",
+        "Garment and mannequin may be told apart wrongly, and the result is only as good as its "
+        "masks; look at the overlay of Parse Mannequin Photo.",
+        "Garment and mannequin could not be told apart reliably; look at the overlay of Parse "
+        "Mannequin Photo, and take another photo or correct the mask.",
+    ),
 }
 
 OVERALL = {

@@ -21,7 +21,7 @@ def test_a_good_result_passes_everything(model, source, parsing, repaint):
     found = verdict.check(model, source, parsing, person=model, repaint_mask=repaint)
     assert states(found) == dict.fromkeys(thresholds.CHECKS, "pass")
     assert found.overall == "pass"
-    assert set(found.maps) == set(thresholds.CHECKS)
+    assert set(found.maps) == set(thresholds.CHECKS) - {"masks"}
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,29 @@ def test_a_loose_piece_warns_and_shreds_fail(model, source, parsing):
 
 def test_a_moved_garment_without_its_mask_is_unmeasurable_and_no_pass(source, parsing, damage):
     found = verdict.check(damage.move(source, 15), source, parsing)
-    assert set(states(found).values()) == {"unmeasurable"}
+    assert states(found).pop("masks") == "pass"
     assert found.overall == "unmeasurable"
-    assert all(check.value is None and check.sentence for check in found.checks)
+    others = [check for check in found.checks if check.name != "masks"]
+    assert {check.state for check in others} == {"unmeasurable"}
+    assert all(check.value is None and check.sentence for check in others)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "state"), [(0.81, "pass"), (0.8, "warn"), (0.41, "warn"), (0.4, "fail")]
+)
+def test_uncertain_masks_are_never_ready_to_publish(model, source, parsing, confidence, state):
+    doubted = parsing._replace(confidence=confidence)
+    found = verdict.check(model, source, doubted)
+    masks_check = found.checks[-1]
+    assert (masks_check.name, masks_check.state) == ("masks", state)
+    assert masks_check.value == pytest.approx(100 - 100 * confidence)
+    assert found.overall == state
+    assert ("overlay of Parse Mannequin Photo" in masks_check.sentence) == (state != "pass")
+
+
+def test_the_baseline_does_not_repeat_the_masks(model, source, parsing):
+    found = verdict.check(model, source, parsing, baseline=model)
+    assert [name for name in states(found) if name.startswith("masks")] == ["masks"]
 
 
 def test_a_moved_garment_with_its_mask_is_measured(source, parsing, damage):
@@ -170,7 +190,7 @@ def test_huge_pictures_are_measured_small_but_leaks_at_every_pixel(
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_tiny_pictures_get_a_verdict(size, label):
     picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
-    tiny = Parsing(np.full(size, label, np.uint8))
+    tiny = Parsing(np.full(size, label, np.uint8), confidence=1.0)
     found = verdict.check(
         picture, picture, tiny, person=picture, repaint_mask=tiny.garment, baseline=picture
     )
