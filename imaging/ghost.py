@@ -19,6 +19,11 @@ BACK_SAG, BACK_DEPTH = 0.14, 0.5
 TOP = 0.3
 # Share of the garment's width that a strap has at least: beside a thinner strip is an armhole.
 STRAP = 0.04
+# A piece of garment under this share of the largest one is no second garment.
+SMALL_PIECE = 0.15
+# It stays where it is no crumb, and near: a cuff behind an arm, a strap behind hair. The gap is in
+# shares of the photo's long side.
+CRUMB, NEAR = 0.01, 0.03
 # Half width of a strip of inside that is not worth keeping, at a long side of 1024 px.
 SHRED_PX = 4.0
 # Half width of the band that is repainted around an opening, at a long side of 1024 px.
@@ -68,12 +73,14 @@ def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") ->
             "parsing must contain a garment, got none. "
             "Choose a photo with a garment on a mannequin, or paint the garment mask by hand."
         )
+    garment = without_crumbs(parsing.garment)
     removed = parsing.mannequin | parsing.support
     # Sides of garment only: an arm between front and back of an armhole is no neck.
-    hole = openings(parsing.garment) & removed
+    hole = openings(garment) & removed
     # From behind one looks over the back's edge down into the lower front: nothing is seen inside.
     hole &= parsing.view != "back"
-    kept = parsing.garment | _without_shreds(parsing.interior, hole)
+    inside = without_crumbs(garment | parsing.interior) & parsing.interior
+    kept = garment | _without_shreds(inside, hole)
     covered = _enclosed(kept) & removed
     whole = kept | hole | covered
     alpha = matting.alpha(image, whole)
@@ -85,6 +92,30 @@ def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") ->
     made = hole | covered
     band = max(1, round(BAND_PX * max(image.shape[:2]) / 1024))
     return Ghost(stitch.stitch(behind, color, alpha), alpha, masks.grow(made, band) & whole | made)
+
+
+def without_crumbs(garment: np.ndarray) -> np.ndarray:
+    """Drops small pieces far from the garment, which are parts of a stand or of the room.
+
+    Args:
+        garment: (H, W) bool.
+
+    Returns:
+        (H, W) bool; two garments of comparable size both stay.
+    """
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(garment.astype(np.uint8))
+    if count < 3:
+        return garment.copy()
+    area = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    area[0] = 0
+    main = int(area.argmax())
+    away = cv2.distanceTransform((pieces != main).astype(np.uint8), cv2.DIST_L2, 3)
+    gap = np.full(count, np.inf)
+    np.minimum.at(gap, pieces[garment], away[garment])
+    near = (area >= CRUMB * area[main]) & (gap <= NEAR * max(garment.shape))
+    kept = near | (area >= SMALL_PIECE * area[main])
+    kept[0] = False
+    return kept[pieces]
 
 
 def openings(kept: np.ndarray) -> np.ndarray:

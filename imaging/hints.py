@@ -15,8 +15,10 @@ TRACE = 0.10  # the same where this kind of mannequin has hands or feet
 REACH = 0.035  # statures by which a located hand or foot may miss the real one
 SHOWN = 0.06  # share of a part that must stick out of the garment to be worth a stroke
 TRUNK_SHOWN = 0.3  # of the trunk; less is the gap between the legs
+WIDE = 0.75  # share of an arm's width that must be bare somewhere; less lies beside a sleeve
 WHOLE = 0.95  # share of a part that is drawn as if nothing covered it
 SLIVER = 0.009  # statures; what is thinner than twice this is the outline's error, not a limb
+TRUNK_SLIVER = 0.03  # the same of the trunk: between holes of a garment's mask no trunk shows
 CANVAS_PX = 640  # the photo's longer side while parts are cut at the garment
 RADIUS = 0.0045  # half a stroke's width in statures: a felt pen on a printed photo
 MIN_RADIUS_PX = 1.2
@@ -103,12 +105,12 @@ class _Stage:
         cv2.fillPoly(canvas, [placed.astype(np.int32)], 1)
         return canvas > 0
 
-    def free(self, polygon: np.ndarray) -> np.ndarray:
+    def free(self, polygon: np.ndarray, thin: float = SLIVER) -> np.ndarray:
         """The part of a polygon that no garment covers, without slivers along its edge."""
         area = self.fill(polygon)
         if self.all_parts:
             return area
-        radius = max(1, round(SLIVER * self.stature))
+        radius = max(1, round(thin * self.stature))
         bare = masks.shrink(area & ~self.garment, radius)
         return masks.grow(bare, radius) & area
 
@@ -139,12 +141,15 @@ def _outlined(
     polygon = shapes[role]
     if stage.all_parts:
         return [_closed(role, polygon, f)]
-    if not stage.lacks(polygon, role[:4] if role[:4] in _HAVING else ""):
+    tip = role[:4] if role[:4] in _HAVING else ""
+    if not stage.lacks(polygon, tip) or _paired(stage, role, shapes):
         return []
-    area = stage.free(polygon)
+    area = stage.free(polygon, TRUNK_SLIVER if role == "torso" else SLIVER)
     if role == "neck":
         area &= ~stage.fill(shapes["head"])
     area = _farthest(area, stage, role, shapes)
+    if role.startswith("arm") and not _wide(area, stage.fill(polygon)):
+        return []
     whole = stage.fill(polygon).sum()
     if area.sum() < (TRUNK_SHOWN if role == "torso" else SHOWN) * whole:
         return []
@@ -153,6 +158,23 @@ def _outlined(
     contours, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=len)[:, 0].astype(np.float64)
     return [_closed(role, stage.back(_smooth(contour)), f)]
+
+
+def _paired(stage: _Stage, role: str, shapes: dict[str, np.ndarray]) -> bool:
+    """Whether the mannequin has hands, as its other one shows, and this one is only hidden."""
+    if not role.startswith("hand") or stage.kind not in _HAVING["hand"]:
+        return False
+    other = shapes["hand_right" if role == "hand_left" else "hand_left"]
+    return not stage.lacks(other, "hand") and bool((stage.fill(other) & stage.mannequin).any())
+
+
+def _wide(area: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether a limb is bare over its width somewhere, and not only along a sleeve's edge."""
+    bare, full = (
+        cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (area, whole)
+    )
+    middle = area & (full > 0.5 * full.max())  # Rounded ends are narrow, covered or not.
+    return bool(middle.any() and (bare[middle] / full[middle]).max() > WIDE)
 
 
 def _farthest(

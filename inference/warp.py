@@ -98,11 +98,12 @@ def make() -> Warp:
 def cut_out(request: TryOnRequest) -> Cutout:
     """Crops, reduces and mattes the garment."""
     pose, shape = request.garment_pose, request.garment_mask.shape
-    box = masks.bounds(request.garment_mask) or masks.Bounds(0, 0, *shape)
+    whole = ghost.without_crumbs(request.garment_mask)
+    box = masks.bounds(whole) or masks.Bounds(0, 0, *shape)
     margin = 4 * matting.band_px(*shape)
     top, left = max(0, box.top - margin), max(0, box.left - margin)
     window = (slice(top, box.bottom + margin), slice(left, box.right + margin))
-    image, mask = request.garment[window], _without_pinholes(request.garment_mask[window])
+    image, mask = request.garment[window], _without_pinholes(whole[window])
     matrix = draping.align(pose, request.person_pose, request.region)
     factor = min(1.0, SPARE_SHARPNESS * float(np.hypot(matrix[0, 0], matrix[1, 0])))
     if factor < 1:

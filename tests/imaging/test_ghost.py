@@ -122,3 +122,34 @@ def test_another_size_is_explained():
     image, parsing = _scene()
     with pytest.raises(ValueError, match="parsing must be 10x180 like image, got 240x180"):
         ghost.remove(image[:10], parsing)
+
+
+class TestCrumbs:
+    """Small pieces that the parsing calls garment, far from the garment."""
+
+    def pieces(self, *boxes):
+        mask = np.zeros((200, 150), bool)
+        for top, bottom, left, right in boxes:
+            mask[top:bottom, left:right] = True
+        return mask
+
+    def test_a_piece_of_the_stand_goes(self):
+        garment, foot = (20, 120, 40, 110), (180, 190, 50, 100)
+        kept = ghost.without_crumbs(self.pieces(garment, foot))
+        assert (kept == self.pieces(garment)).all()
+
+    def test_two_garments_stay(self):
+        both = self.pieces((10, 90, 40, 110), (110, 160, 50, 90))
+        assert (ghost.without_crumbs(both) == both).all()
+
+    def test_a_cuff_behind_an_arm_stays(self):
+        both = self.pieces((10, 90, 40, 110), (94, 104, 100, 112))
+        assert (ghost.without_crumbs(both) == both).all()
+
+    def test_a_speck_beside_the_garment_goes(self):
+        garment, speck = (10, 90, 40, 110), (92, 95, 100, 103)
+        kept = ghost.without_crumbs(self.pieces(garment, speck))
+        assert (kept == self.pieces(garment)).all()
+
+    def test_nothing_stays_nothing(self):
+        assert not ghost.without_crumbs(self.pieces()).any()

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from dressform.imaging import figure, hints, labels, scribble, strokes
@@ -63,6 +64,30 @@ def test_strokes_stay_off_the_garment(proposed):
 
 def test_a_present_mannequin_needs_no_strokes():
     assert roles(hints.propose(painted(mannequin=True), located())) == set()
+
+
+def test_an_arm_that_peeps_out_beside_its_sleeve_is_not_drawn():
+    parsing, pose = painted(), located()
+    label_map = parsing.label_map.copy()
+    for letter in "RL":
+        # The sleeve covers the inner two thirds of the arm's width down to the wrist.
+        at = [np.array(pose.keypoints[letter + n][:2]) for n in ("Shoulder", "Elbow", "Wrist")]
+        inward = np.array([4.0 if letter == "R" else -4.0, 0])
+        for start, end in ((at[0], at[1]), (at[1], at[2])):
+            ends = [tuple(int(v) for v in np.rint(p + inward)) for p in (start, end)]
+            cv2.line(label_map, *ends, labels.GARMENT, 14)
+    document = hints.propose(parsing._replace(label_map=label_map, kind="full"), pose)
+    assert not roles(document) & {"arm_left", "arm_right"}
+    assert {"hand_left", "hand_right"} <= roles(document)
+
+
+def test_a_mannequin_that_shows_one_hand_needs_no_other():
+    parsing = painted(mannequin=True)
+    label_map = parsing.label_map.copy()
+    x, y = (round(v) for v in located().keypoints["LWrist"][:2])
+    cv2.circle(label_map, (x, y + 10), 30, labels.BACKGROUND, -1)
+    one = hints.propose(parsing._replace(label_map=label_map), located())
+    assert not roles(one) & {"hand_left", "hand_right"}
 
 
 def test_all_parts_draws_every_role_over_everything():

@@ -44,13 +44,41 @@ def test_bones_keep_their_length():
         a, b = pose.keypoints[a], pose.keypoints[b]
         return np.hypot(a.x - b.x, a.y - b.y)
 
-    for bone in (("RShoulder", "RElbow"), ("LElbow", "LWrist")):
+    for bone in (("RShoulder", "RElbow"), ("LShoulder", "LElbow")):
         assert length(after, *bone) == pytest.approx(length(before, *bone))
+    # Forearms end at the cuff, which is near the wrist.
+    assert length(after, "LElbow", "LWrist") == pytest.approx(
+        length(before, "LElbow", "LWrist"), rel=0.5
+    )
+
+
+@pytest.mark.parametrize("letter", ["R", "L"])
+def test_a_hand_begins_inside_of_its_cuff(letter):
+    parsing = shirt()
+    after = sleeves.follow(parsing, arms_out())
+    elbow, wrist = (np.array(after.keypoints[letter + n][:2]) for n in ("Elbow", "Wrist"))
+    along = (wrist - elbow) / np.hypot(*(wrist - elbow))
+    for step, label in ((0, labels.GARMENT), (6, labels.BACKGROUND)):
+        x, y = np.rint(wrist + step * along).astype(int)
+        assert parsing.label_map[y, x] == label
+
+
+def with_hands(parsing):
+    label_map = parsing.label_map.copy()
+    for name in ("RWrist", "LWrist"):
+        x, y = (round(value) for value in arms_out().keypoints[name][:2])
+        cv2.circle(label_map, (x, y), 10, labels.MANNEQUIN, -1)
+    return parsing._replace(label_map=label_map)
 
 
 @pytest.mark.parametrize("kind", sleeves.FILLED)
-def test_arms_of_the_mannequin_stay(kind):
-    assert sleeves.follow(shirt(kind), arms_out()) == arms_out()
+def test_arms_whose_hands_show_stay(kind):
+    assert sleeves.follow(with_hands(shirt(kind)), arms_out()) == arms_out()
+
+
+@pytest.mark.parametrize("kind", sleeves.FILLED)
+def test_sleeves_without_a_hand_are_empty_whatever_the_kind(kind):
+    assert sleeves.follow(shirt(kind), arms_out()) == sleeves.follow(shirt(), arms_out())
 
 
 def test_without_sleeves_the_arms_stay():
