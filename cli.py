@@ -8,6 +8,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from . import failure
+
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
@@ -21,10 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Interrupted.")
         return INTERRUPTED
-    except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
+    except failure.EXPECTED as error:
         if options.debug:
             traceback.print_exc()
-        _say(f"dressform: {_sentence(error)}")
+        _say(f"dressform: {failure.sentence(error)}")
         return FAILED
 
 
@@ -35,14 +37,14 @@ def _parser() -> argparse.ArgumentParser:
 
     entry = commands.add_parser("parse", help="write masks and keypoints of mannequin photos")
     entry.add_argument("photos", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER")
-    entry.add_argument("--out", type=Path, required=True, metavar="DIR")
+    entry.add_argument("--out", type=_folder, required=True, metavar="DIR")
     entry.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
     entry.set_defaults(command=_parse)
 
     entry = commands.add_parser("run", help="run a workflow and save every output")
     entry.add_argument("workflow", type=Path, metavar="WORKFLOW.json")
     entry.add_argument("--set", action="append", default=[], metavar="NODE.INPUT=VALUE")
-    entry.add_argument("--out", type=Path, required=True, metavar="DIR")
+    entry.add_argument("--out", type=_folder, required=True, metavar="DIR")
     where = entry.add_mutually_exclusive_group()
     where.add_argument(
         "--server", metavar="URL", help="a running ComfyUI; without it one is started"
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     entry.set_defaults(command=_run)
 
     entry = commands.add_parser("demo", help="run the shipped workflow on a sample photo")
-    entry.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR")
+    entry.add_argument("--out", type=_folder, default=Path("out/demo"), metavar="DIR")
     entry.add_argument("--photo", type=Path, metavar="FILE", help="of a garment on a mannequin")
     entry.add_argument("--person", type=Path, metavar="FILE", help="who shall wear the garment")
     entry.add_argument("--server", metavar="URL", help="a running ComfyUI with this pack")
@@ -150,18 +152,15 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}. Check the path, the rights and the space on the disk."
-    if isinstance(error, ImportError) and "cannot open shared object" in str(error):
-        return (
-            f"OpenCV needs libraries of the system, got: {error}. Run: apt-get install libgl1 "
-            "libglib2.0-0, or: pip install opencv-python-headless"
-        )
-    if isinstance(error, ImportError):
-        return f"{error}. Run: dressform doctor"
-    return str(error) or type(error).__name__
+def _folder(text: str) -> Path:
+    """Refuses a place that no folder can be made at, before any work is done for it."""
+    path = Path(text)
+    for place in (path, *path.absolute().parents):
+        if os.path.isfile(place):
+            raise argparse.ArgumentTypeError(
+                f"must be a folder, got {text}, where {place} is a file. Name another folder."
+            )
+    return path
 
 
 def _say(text: str) -> None:

@@ -1,13 +1,16 @@
 """The body of `dressform parse`: many photos to masks and keypoints on disk."""
 
+import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
+from . import failure
 from .imaging import body, parse, pictures, pose
 from .imaging.parsing import Parsing
 
@@ -15,6 +18,10 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".ppm"}
 )
 SCENE_PHOTO = "photo.jpg"
+
+# Such photos are taken one at a time, whatever the number of jobs: 2.7 GB at the most, for 144 MP.
+LARGE_PIXELS = 25_000_000
+_LARGE = threading.Lock()
 
 
 class Photo(NamedTuple):
@@ -102,11 +109,9 @@ def write(parsing: Parsing, folder: Path) -> None:
         "interior": parsing.interior,
     }
     for name, mask in masks.items():
-        partial = folder / f".{name}.partial.png"
-        pictures.save_picture(partial, mask)
-        partial.replace(folder / f"{name}.png")
+        pictures.save_picture(folder / f"{name}.png", mask)
     height, width = parsing.size
-    _write_json(folder / "keypoints.json", pose.to_json(body.locate(parsing)))
+    _write_json(folder / "keypoints.json", pose.to_json(_locate(parsing)))
     _write_json(
         folder / "parsing.json",
         {
@@ -123,13 +128,27 @@ def write(parsing: Parsing, folder: Path) -> None:
 def _row(photo: Photo, folder: Path) -> Row:
     started = time.monotonic()
     try:
-        parsing = parse.parse(pictures.open_picture(photo.path))
-        write(parsing, folder)
-    except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
-        text = str(error) or type(error).__name__
-        return Row(photo.id, "", 0.0, time.monotonic() - started, "", text)
+        with _turn(photo.path):
+            parsing = parse.parse(pictures.open_picture(photo.path))
+            write(parsing, folder)
+    except Exception as error:  # whatever it is: one photo does not end the batch
+        spent_s = time.monotonic() - started
+        return Row(photo.id, "", 0.0, spent_s, "", failure.sentence(error))
     warning = " ".join(parsing.warnings)
     return Row(photo.id, parsing.kind, parsing.confidence, time.monotonic() - started, warning)
+
+
+def _locate(parsing: Parsing) -> pose.Pose:
+    """Where nothing was found, no keypoint is known: confidence 0, at the corner."""
+    if (parsing.garment | parsing.mannequin).any():
+        return body.locate(parsing)
+    height, width = parsing.size
+    return pose.Pose(height, width, dict.fromkeys(pose.NAMES, pose.Keypoint(0.0, 0.0, 0.0)))
+
+
+def _turn(path: Path) -> contextlib.AbstractContextManager:
+    large = pictures.count_pixels(path) > LARGE_PIXELS
+    return _LARGE if large else contextlib.nullcontext()
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:
@@ -173,5 +192,8 @@ def _unique(found: Sequence[tuple[str, Path]]) -> list[Photo]:
 
 def _write_json(path: Path, document: dict) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

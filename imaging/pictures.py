@@ -1,6 +1,7 @@
 """Picture files in and out: whatever a shop sends, as one upright sRGB array."""
 
 import io
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -47,11 +48,30 @@ def open_picture(path: str | Path) -> np.ndarray:
         ) from error
 
 
+def count_pixels(path: str | Path) -> int:
+    """Returns how many pixels a picture file has by its header; 0 where it has no good one."""
+    try:
+        with _open_header(Path(path)) as file:
+            width, height = file.size
+    except (OSError, SyntaxError, ValueError):
+        return 0
+    return width * height
+
+
 def save_picture(path: str | Path, picture: np.ndarray) -> None:
-    """Writes (H, W, 3) or (H, W) uint8, or an (H, W) bool mask as 0 and 255."""
+    """Writes (H, W, 3) or (H, W) uint8, or an (H, W) bool mask as 0 and 255; whole or not at all.
+
+    The suffix of the path tells the format.
+    """
+    path = Path(path)
     if picture.dtype == bool:
         picture = picture.astype(np.uint8) * 255
-    Image.fromarray(picture).save(path)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        Image.fromarray(picture).save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _open_header(path: Path) -> Image.Image:

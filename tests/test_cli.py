@@ -10,7 +10,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from dressform import cli
+from dressform import cli, failure
 
 
 def command(*arguments, **options):
@@ -79,12 +79,16 @@ def test_parse_needs_neither_torch_nor_aiohttp(photo, tmp_path):
         (["run", "gone.json", "--out", "o"], 1, "gone.json, which does not exist"),
         (["demo", "--photo", "gone.png"], 1, "gone.png, which does not exist"),
         (["run", "x.json"], 2, "--out"),
+        (["run", "x.json", "--out", "a file"], 2, "must be a folder, got a file"),
+        (["parse", "x", "--out", "a file/deeper"], 2, "a file is a file. Name another folder."),
+        (["demo", "--out", "a file"], 2, "must be a folder"),
         (["parse", "x", "--out", "o", "--jobs", "0"], 2, "must be a whole number from 1"),
         (["run", "x", "--out", "o", "--port", "70000"], 2, "must be a port from 1 to 65535"),
         ([], 2, "COMMAND"),
     ],
 )
 def test_mistake_gets_a_sentence_and_no_traceback(tmp_path, arguments, status, sentence):
+    (tmp_path / "a file").touch()
     done = command(*arguments, cwd=tmp_path)
     assert done.returncode == status
     assert sentence in done.stderr
@@ -93,7 +97,7 @@ def test_mistake_gets_a_sentence_and_no_traceback(tmp_path, arguments, status, s
 
 def test_missing_system_library_is_named_with_the_package():
     error = ImportError("libGL.so.1: cannot open shared object file")
-    assert "apt-get install libgl1 libglib2.0-0" in cli._sentence(error)
+    assert "apt-get install libgl1 libglib2.0-0" in failure.sentence(error)
 
 
 def test_debug_shows_the_traceback(tmp_path):
