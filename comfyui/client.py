@@ -5,9 +5,10 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -45,7 +46,7 @@ class Client:
     """One connection to one server; an asynchronous context manager."""
 
     def __init__(self, url: str):
-        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
+        self.url = _address(url)
         self._id = uuid.uuid4().hex
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=REQUEST_TIMEOUT_S)
         self._open = lambda: aiohttp.ClientSession(timeout=timeout)
@@ -220,23 +221,32 @@ class Client:
         entries = [*queue.get("queue_running", ()), *queue.get("queue_pending", ())]
         return any(prompt_id in entry[:3] for entry in entries)
 
-    def _request(self, method: str, path: str, **options: Any):
-        return self._session.request(method, self.url + path, **options)
-
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
+    @contextlib.asynccontextmanager
+    async def _request(
+        self, method: str, path: str, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            async with self._request(method, path, **options) as answer:
-                if answer.status >= 400:
-                    raise RuntimeError(
-                        f"{self.url}{path} must answer, got status {answer.status}. "
-                        "Check that the address is that of a ComfyUI; read its log."
-                    )
-                return await self._decoded(answer)
+            async with self._session.request(method, self.url + path, **options) as answer:
+                yield answer
         except aiohttp.ClientConnectorError as error:
             raise RuntimeError(
                 f"a ComfyUI must listen at {self.url}, got: {error.os_error}. "
                 "Start it, or correct --server."
             ) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise RuntimeError(
+                f"{self.url}{path} must answer to the end, got: {error or type(error).__name__}. "
+                "The server has ended or is too busy: read its log, then run it again."
+            ) from error
+
+    async def _json(self, method: str, path: str, **options: Any) -> Any:
+        async with self._request(method, path, **options) as answer:
+            if answer.status >= 400:
+                raise RuntimeError(
+                    f"{self.url}{path} must answer, got status {answer.status}. "
+                    "Check that the address is that of a ComfyUI; read its log."
+                )
+            return await self._decoded(answer)
 
     async def _decoded(self, answer: aiohttp.ClientResponse) -> Any:
         body = await answer.read()
@@ -249,6 +259,26 @@ class Client:
                 f"{self.url} must answer in JSON, got {body[:80]!r}. "
                 "Check that the address is that of a ComfyUI."
             ) from error
+
+
+def _address(url: str) -> str:
+    """Returns a server's address with its scheme and without a slash at the end.
+
+    Raises:
+        ValueError: it is no address of the web.
+    """
+    address = (url if "://" in url else f"http://{url}").rstrip("/")
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        good = False
+    if not good or any(letter.isspace() for letter in address):
+        raise ValueError(
+            f"the server's address must be like http://127.0.0.1:8188, got {url!r}. "
+            "Correct --server."
+        )
+    return address
 
 
 def refused(answer: dict[str, Any], prompt: Prompt) -> list[str]:

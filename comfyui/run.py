@@ -13,6 +13,7 @@ from .client import Client, Execution
 from .progress import Progress
 
 RECORD = "run.json"
+_SPECIAL = frozenset('/\\:*?"<>|')  # Windows refuses these, and a node's id may have colons
 
 
 class Run(NamedTuple):
@@ -161,14 +162,24 @@ def _values(ui: dict[str, Any]) -> dict[str, Any]:
 
 def _target(file: dict[str, str], node: str, taken: set[Path]) -> Path:
     """Returns where a file goes below the output folder, never outside of it."""
-    parts = [*file["subfolder"].replace("\\", "/").split("/"), file["filename"]]
-    parts = [part for part in parts if part not in ("", ".", "..")]
-    target = Path(*(part.replace("\\", "_").replace("/", "_").replace(":", "_") for part in parts))
-    if file["type"] not in ("", "output"):
-        target = Path(file["type"]) / target
-    if target in taken or target == Path(RECORD):
-        target = target.with_name(f"{node.replace(':', '_')}-{target.name}")
+    kind = "" if file["type"] == "output" else file["type"]
+    parts = [kind, *file["subfolder"].replace("\\", "/").split("/"), file["filename"]]
+    target = Path(*(_plain(part) for part in parts if part not in ("", ".", "..")))
+    if not target.name:
+        raise RuntimeError(
+            f"every output of node {node} must have a name, got {file['filename']!r}. "
+            "Name the file in the node that saves it."
+        )
+    while target in taken or target == Path(RECORD):
+        target = target.with_name(f"{_plain(node)}-{target.name}")
     return target
+
+
+def _plain(name: str) -> str:
+    """Returns a name that means one entry of a folder on every system."""
+    return "".join(
+        "_" if letter in _SPECIAL or ord(letter) < ord(" ") else letter for letter in name
+    )
 
 
 def _title(prompt: workflow.Prompt, node: str) -> str:

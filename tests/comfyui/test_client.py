@@ -1,11 +1,14 @@
 """What the server says, as sentences; and a server that goes away."""
 
 import asyncio
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from dressform import failure
 from dressform.comfyui import client as client_module
 from dressform.comfyui import run
 from dressform.comfyui.client import Client, Event, failed, refused
@@ -142,6 +145,12 @@ def test_progress_counts_time_per_node():
         ({"filename": "a.png", "subfolder": "", "type": "temp"}, "temp/a.png"),
         ({"filename": "a.png", "subfolder": "../..", "type": "output"}, "a.png"),
         ({"filename": "../../a.png", "subfolder": "/etc", "type": "output"}, "etc/.._.._a.png"),
+        ({"filename": "/etc/passwd", "subfolder": "", "type": "output"}, "_etc_passwd"),
+        ({"filename": "a.png", "subfolder": "", "type": "../../x"}, ".._.._x/a.png"),
+        ({"filename": "a.png", "subfolder": "", "type": "/etc"}, "_etc/a.png"),
+        ({"filename": "a.png", "subfolder": "", "type": ".."}, "a.png"),
+        ({"filename": "a.png", "subfolder": "C:\\x\\..", "type": ""}, "C_/x/a.png"),
+        ({"filename": "a\0b.png", "subfolder": "", "type": "output"}, "a_b.png"),
         ({"filename": "run.json", "subfolder": "", "type": "output"}, "7_8-run.json"),
     ],
 )
@@ -152,3 +161,72 @@ def test_outputs_stay_below_the_folder(file, expected):
 def test_outputs_of_one_name_do_not_meet():
     file = {"filename": "a.png", "subfolder": "", "type": "output"}
     assert run._target(file, "3", {Path("a.png")}) == Path("3-a.png")
+    assert run._target(file, "3", {Path("a.png"), Path("3-a.png")}) == Path("3-3-a.png")
+
+
+@pytest.mark.parametrize("name", ["..", ".", ""])
+def test_output_without_a_name_is_told(name):
+    file = {"filename": name, "subfolder": "..", "type": "output"}
+    with pytest.raises(RuntimeError, match="every output of node 3 must have a name"):
+        run._target(file, "3", set())
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("127.0.0.1:8188", "http://127.0.0.1:8188"),
+        ("http://shop:8188/", "http://shop:8188"),
+        ("https://shop/comfy/", "https://shop/comfy"),
+        ("[::1]:8188", "http://[::1]:8188"),
+    ],
+)
+def test_address_may_leave_out_the_scheme(given, address):
+    assert Client(given).url == address
+
+
+@pytest.mark.parametrize("given", ["", "http://", "ftp://shop", "shop:port", "a b", "shop:99999"])
+def test_address_that_is_none_is_told(given):
+    with pytest.raises(ValueError, match=r"must be like http://127\.0\.0\.1:8188"):
+        Client(given)
+
+
+def hang_up(act):
+    """Runs `act(client)` against a server that hangs up in the middle of each answer."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    async def main():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server, Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+            await act(client)
+
+    asyncio.run(main())
+
+
+def test_answer_that_is_cut_off_is_told():
+    with pytest.raises(RuntimeError, match=r"/object_info must answer to the end.*read its log"):
+        hang_up(lambda client: client.object_info())
+
+
+def test_download_that_is_cut_off_leaves_nothing(tmp_path):
+    file = {"filename": "a.png", "subfolder": "", "type": "output"}
+    with pytest.raises(RuntimeError, match=r"/view must answer to the end"):
+        hang_up(lambda client: client.download(file, tmp_path / "a.png"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_ends_a_download_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(self, *rest):
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "open", full)
+    file = {"filename": "a.png", "subfolder": "", "type": "output"}
+    with pytest.raises(OSError, match="No space left") as caught:
+        serve(lambda client: client.download(file, tmp_path / "a.png"))
+    assert "Free some space on the disk" in failure.sentence(caught.value)
+    assert list(tmp_path.iterdir()) == []
