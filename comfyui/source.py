@@ -87,8 +87,9 @@ def unpack(archive: Path, folder: Path) -> Path:
     prefix = pinned.TREE_IN_ARCHIVE + "/"
     try:
         with tarfile.open(archive) as tar:
-            wanted = [m for m in tar.getmembers() if m.name.startswith(prefix)]
-            tar.extractall(folder, members=wanted, filter="data")
+            for member in tar:
+                if member.isfile() and member.name.startswith(prefix):
+                    _write(tar, member, folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise RuntimeError(
             f"{archive.name} must be a complete archive, got: {error}. Run the command again; "
@@ -101,6 +102,17 @@ def unpack(archive: Path, folder: Path) -> Path:
             "Set COMFYUI_PATH to a ComfyUI of your own."
         )
     return tree
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Plain files only: extractall has its filter since Python 3.11.4, Debian 12 has 3.11.2."""
+    target = (folder / member.name).resolve()
+    content = tar.extractfile(member)
+    if content is None or not target.is_relative_to(folder.resolve()):
+        raise tarfile.ReadError(f"{member.name} would lie outside of the folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _download(folder: Path) -> Path:
