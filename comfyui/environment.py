@@ -44,7 +44,10 @@ def version(package: str) -> str | None:
 
 def is_ready(comfyui: Path) -> bool:
     """Tells whether `ensure` has nothing to do for this ComfyUI tree."""
-    return all(map(version, TRIO)) and _stamp_path().is_file() and _stamp(comfyui) == _read_stamp()
+    if not all(map(version, TRIO)):
+        return False
+    needed = (_stamp_path(), comfyui / "requirements.txt")
+    return all(path.is_file() for path in needed) and _stamp(comfyui) == _read_stamp()
 
 
 def ensure(comfyui: Path, log: Path, notify: Notify = lambda text: None) -> None:

@@ -51,7 +51,7 @@ class Server:
         arguments: Sequence[str] = (),
         timeout_s: float = START_TIMEOUT_S,
     ):
-        """Prepares a start; nothing happens yet.
+        """Prepares a start; nothing is made but the temporary folder.
 
         Args:
             comfyui: The ComfyUI tree.

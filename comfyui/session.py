@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import environment, source
+from . import environment, lock, source
 from .server import Server
 
 # The checkout that this file belongs to is the pack that the server gets.
 PACK = Path(__file__).resolve().parent.parent
 INSTALL_LOG = source.CACHE / "install.log"
+LOCK = source.CACHE / "lock"
 
 Notify = Callable[[str], None]
 
@@ -21,8 +22,12 @@ def prepare(notify: Notify = lambda text: None) -> Path:
         FileNotFoundError: COMFYUI_PATH is set and is no ComfyUI.
         RuntimeError: the download or the installation failed; says what to do.
     """
-    comfyui = source.locate_or_fetch(notify=notify)
-    environment.ensure(comfyui, INSTALL_LOG, notify)
+    tree = source.locate()
+    if tree is not None and environment.is_ready(tree):
+        return tree
+    with lock.held(LOCK, lambda: notify("Waiting for another run, which gets ComfyUI ready")):
+        comfyui = source.locate_or_fetch(notify=notify)
+        environment.ensure(comfyui, INSTALL_LOG, notify)
     return comfyui
 
 

@@ -177,8 +177,10 @@ _NEXT_STEP = (
 
 def _place(tree: Path, target: Path) -> None:
     (tree / "user").mkdir(exist_ok=True)  # without it ComfyUI logs a database error
+    if (target / "main.py").is_file():
+        return  # another run was faster, and may use it already
     if target.exists():
-        shutil.rmtree(target)  # no main.py in it, or it would have been found
+        shutil.rmtree(target)
     tree.rename(target)
 
 

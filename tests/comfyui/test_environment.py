@@ -56,6 +56,16 @@ def test_changed_requirements_are_installed_again(comfyui, stamp, tmp_path, monk
     assert not environment.is_ready(comfyui)
 
 
+def test_tree_without_requirements_is_explained_even_after_another_was_ready(
+    comfyui, stamp, tmp_path, monkeypatch
+):
+    stamp.write_text("of another tree", encoding="utf-8")
+    monkeypatch.setattr(environment, "version", lambda package: "2.14.1")
+    (comfyui / "requirements.txt").unlink()
+    with pytest.raises(RuntimeError, match=r"must have a requirements\.txt, got none"):
+        environment.ensure(comfyui, tmp_path / "log")
+
+
 def test_failed_installation_is_not_taken_for_done(comfyui, stamp, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "version", lambda package: "2.14.1")
     (comfyui / "requirements.txt").write_text("no-such-file.whl", encoding="utf-8")

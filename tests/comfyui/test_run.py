@@ -57,7 +57,8 @@ def test_record_tells_how_it_went(go, invert, photo):
     assert record["prompt_id"] == done.prompt_id
     assert record["titles"] == {"1": "Photo", "2": "ImageInvert", "3": "Result"}
     assert "3" in record["node_seconds"]
-    assert record["server"]["comfyui"] == "0.30.0" or record["server"]["comfyui"]
+    assert record["server"]["comfyui"]
+    assert record["server"]["devices"]
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
 
 
