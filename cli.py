@@ -88,14 +88,24 @@ def _parse(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from .comfyui import run, session, workflow
     from .comfyui.terminal import Line
+    from .imaging import pictures
+
+    def go(url: str) -> run.Run:
+        return run.run(
+            options.workflow,
+            url,
+            options.out,
+            settings=options.set,
+            check=pictures.require_whole,
+        )
 
     workflow.load(options.workflow)  # a mistake in the file is told before anything is started
     if options.server:
-        done = run.run(options.workflow, options.server, options.out, settings=options.set)
+        done = go(options.server)
     else:
         with Line() as line, session.started(line.show, port=options.port) as server:
             line.clear()
-            done = run.run(options.workflow, server.url, options.out, settings=options.set)
+            done = go(server.url)
     for output in done.outputs.values():
         for file in output["files"]:
             print(options.out / file)

@@ -76,6 +76,7 @@ def demonstrate(
 
     Raises:
         FileNotFoundError: a photo is missing.
+        ValueError: a photo is no picture or damaged.
         ValueError, RuntimeError: as `comfyui.run.run`.
     """
     for path in (photo, person):
@@ -83,6 +84,7 @@ def demonstrate(
             raise FileNotFoundError(
                 f"a photo is required, got {path}, which does not exist. Correct the path."
             )
+        pictures.open_picture(path)  # a damaged one is told before anything is started
     settings = [f"{PHOTO_INPUT}={photo.resolve()}", f"{PERSON_INPUT}={person.resolve()}"]
     if url:
         run.run(WORKFLOW, url, out, settings=settings)

@@ -14,9 +14,6 @@ from . import failure
 from .imaging import body, parse, pictures, pose
 from .imaging.parsing import Parsing
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".ppm"}
-)
 SCENE_PHOTO = "photo.jpg"
 
 # Such photos are taken one at a time, whatever the number of jobs: 2.7 GB at the most, for 144 MP.
@@ -165,7 +162,7 @@ def _in_folder(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in pictures.SUFFIXES and not path.name.startswith(".")
 
 
 def _stem(path: Path) -> str:

@@ -51,6 +51,7 @@ class Client:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=REQUEST_TIMEOUT_S)
         self._open = lambda: aiohttp.ClientSession(timeout=timeout)
         self._session: aiohttp.ClientSession
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def __aenter__(self) -> "Client":
         self._session = self._open()
@@ -92,18 +93,17 @@ class Client:
             ValueError: the server refused a part of the prompt, even where it would run the rest.
             RuntimeError: a node failed, or the server went away.
         """
-        socket = await self._connect()  # before the prompt, so that no event is missed
+        await self._connect()  # before the prompt, so that no event is missed
         try:
             prompt_id = await self._submit(prompt, workflow)
             try:
-                history = await self._follow(socket, prompt_id, on_event)
+                history = await self._follow(prompt_id, on_event)
             except BaseException:
-                with contextlib.suppress(aiohttp.ClientError, OSError, RuntimeError):
+                with contextlib.suppress(OSError, RuntimeError):
                     await self.interrupt(prompt_id)
                 raise
         finally:
-            if socket:
-                await socket.close()
+            await self._disconnect()
         failure = failed(history, prompt)
         if failure:
             raise RuntimeError(failure)
@@ -164,29 +164,28 @@ class Client:
             )
         return told["prompt_id"]
 
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse | None:
-        try:
-            return await self._session.ws_connect(
+    async def _connect(self) -> None:
+        await self._disconnect()
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+            self._socket = await self._session.ws_connect(
                 f"{self.url}/ws", params={"clientId": self._id}, max_msg_size=0, heartbeat=30
             )
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            return None
 
-    async def _follow(
-        self,
-        socket: aiohttp.ClientWebSocketResponse | None,
-        prompt_id: str,
-        on_event: Callable[[Event], None],
-    ) -> dict[str, Any]:
+    async def _disconnect(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
+
+    async def _follow(self, prompt_id: str, on_event: Callable[[Event], None]) -> dict[str, Any]:
         """Follows events; the history alone decides that it ended, with or without a socket."""
         seen_at = time.monotonic()
         while True:
             ended = False
-            if socket is None or socket.closed:
+            if self._socket is None or self._socket.closed:
                 await asyncio.sleep(SILENCE_S / 2)
-                socket = await self._connect()
+                await self._connect()
             else:
-                message = await _received(socket)
+                message = await _received(self._socket)
                 if message is not None:
                     ended = _tell(message, prompt_id, on_event)
                     if not ended:
@@ -304,7 +303,9 @@ def failed(history: dict[str, Any], prompt: Prompt) -> str | None:
     error = messages.get("execution_error")
     if error:
         text = str(error.get("exception_message", "")).strip()
-        return f"{title(prompt, str(error.get('node_id')))}: {text}"
+        # Nodes of this pack say what to do, in sentences; others seldom do.
+        advice = "" if text.endswith(".") else " Look at its inputs, and read the server's log."
+        return f"{title(prompt, str(error.get('node_id')))}: {text}{'.' if advice else ''}{advice}"
     if "execution_interrupted" in messages:
         return "the run was interrupted on the server. Run the workflow again."
     if status.get("status_str") == "error":

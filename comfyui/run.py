@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -37,7 +37,13 @@ class Run(NamedTuple):
 
 
 def run(
-    path: Path, url: str, out: Path, *, settings: Sequence[str] = (), stream: TextIO | None = None
+    path: Path,
+    url: str,
+    out: Path,
+    *,
+    settings: Sequence[str] = (),
+    check: Callable[[Path], None] = lambda picture: None,
+    stream: TextIO | None = None,
 ) -> Run:
     """Runs a workflow file on the server at `url` and downloads every output into `out`.
 
@@ -46,23 +52,29 @@ def run(
         url: A running ComfyUI.
         out: Takes the outputs and run.json; files of the same name are replaced.
         settings: Each NODE.INPUT=VALUE; pictures that they name are uploaded.
+        check: Called with each picture before the first upload; raises where it is damaged.
         stream: Takes the progress; None is standard error.
 
     Raises:
         ValueError: the workflow, a setting or the server's validation is wrong.
         RuntimeError: a node failed, an output is missing, or the server went away.
     """
-    return asyncio.run(_run(path, url, out, settings, stream))
+    return asyncio.run(_run(path, url, out, settings, check, stream))
 
 
 async def _run(
-    path: Path, url: str, out: Path, settings: Sequence[str], stream: TextIO | None
+    path: Path,
+    url: str,
+    out: Path,
+    settings: Sequence[str],
+    check: Callable[[Path], None],
+    stream: TextIO | None,
 ) -> Run:
     document = workflow.load(path)
     async with Client(url) as client:
         schemas = await client.object_info()
         prepared = workflow.prepare(document, schemas)
-        prompt = await _set(prepared.prompt, settings, schemas, client)
+        prompt = await _set(prepared.prompt, settings, schemas, client, check)
         _require_outputs(prompt, schemas, path)
         started = time.monotonic()
         with Progress(prompt, stream) as progress:
@@ -82,15 +94,21 @@ async def _run(
 
 
 async def _set(
-    prompt: workflow.Prompt, texts: Sequence[str], schemas: graph.Schemas, client: Client
+    prompt: workflow.Prompt,
+    texts: Sequence[str],
+    schemas: graph.Schemas,
+    client: Client,
+    check: Callable[[Path], None],
 ) -> workflow.Prompt:
-    # All are resolved before the first upload: a mistake costs nothing.
+    # All are resolved and checked before the first upload: a mistake costs nothing.
     changed = prompt
     settings = []
     for text in texts:
         setting = workflow.resolve(text, changed, schemas)
         changed = workflow.apply(changed, [setting])
         settings.append(setting)
+        if setting.upload and setting.is_picture:
+            check(setting.upload)
     uploaded = [
         setting._replace(value=await client.upload(setting.upload))
         for setting in settings

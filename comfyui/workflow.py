@@ -30,12 +30,14 @@ class Setting(NamedTuple):
         input: Name of its input.
         value: What the prompt gets, unless it is uploaded first.
         upload: The local file that the value names, None where there is nothing to upload.
+        is_picture: Whether that file is to be a picture.
     """
 
     node: str
     input: str
     value: Any
     upload: Path | None = None
+    is_picture: bool = False
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -188,7 +190,8 @@ def _setting(node: str, name: str, text: str, prompt: Prompt, schemas: graph.Sch
 def _file_setting(node: str, name: str, text: str, declared: widgets.Input, where: str) -> Setting:
     path = Path(text).expanduser()
     if path.is_file():
-        return Setting(node, name, path.name, upload=path)
+        is_picture = bool(declared.options.get("image_upload"))
+        return Setting(node, name, path.name, upload=path, is_picture=is_picture)
     if text in declared.options.get("options", ()):
         return Setting(node, name, text)
     raise ValueError(

@@ -12,6 +12,10 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 # 12000 x 12000: about 430 MB as an array, 600 MB while Pillow decodes it.
 MAX_PIXELS = 144_000_000
 
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".ppm"}
+)
+
 # Pillow's own limit warns through the process-wide warning filters, which are not thread-safe.
 _HEADER_LOCK = threading.Lock()
 
@@ -46,6 +50,12 @@ def open_picture(path: str | Path) -> np.ndarray:
             f"a complete picture is required, got a damaged one: {path} ({error}). "
             "Export or copy the file again."
         ) from error
+
+
+def require_whole(path: Path) -> None:
+    """Raises as `open_picture` where a file that bears a suffix of SUFFIXES is none of them."""
+    if path.suffix.lower() in SUFFIXES:
+        open_picture(path)
 
 
 def count_pixels(path: str | Path) -> int:

@@ -89,7 +89,10 @@ def test_prompt_that_the_server_lost_is_told():
 def test_failed_node_is_told_by_title():
     error = {"node_id": "1", "exception_message": "disk on fire\n"}
     history = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
-    with pytest.raises(RuntimeError, match=r"^Keep \(node 1\): disk on fire$"):
+    with pytest.raises(RuntimeError, match=r"^Keep \(node 1\): disk on fire\. Look at its inputs"):
+        serve(execute, history=history)
+    error["exception_message"] = "a mask is required, got none. Connect one.\n"
+    with pytest.raises(RuntimeError, match=r"got none\. Connect one\.$"):
         serve(execute, history=history)
 
 

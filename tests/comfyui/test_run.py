@@ -127,26 +127,28 @@ def test_wholly_wrong_workflow_names_every_node(go):
         go({"3": node("SaveImage", "Result", filename_prefix="x")})
 
 
-def test_failing_node_is_named_with_its_message(go, photo):
+def test_value_that_the_server_does_not_have_names_its_node(go):
     document = {
-        "1": node("EmptyImage", width=8, height=8, batch_size=1, color=3),
-        "2": node("ImageCrop", "Crop It", image=["1", 0], width=4, height=4, x=0, y=0),
-        "3": node("EmptyImage", width=4, height=4, batch_size=1, color=4),
-        "4": node("ImageToMask", image=["3", 0], channel="red"),
-        "5": node("JoinImageWithAlpha", image=["2", 0], alpha=["4", 0]),
-        "6": node(
-            "LatentUpscale",
-            "Wrong Food",
-            samples=["7", 0],
-            upscale_method="area",
-            width=64,
-            height=64,
-            crop="disabled",
-        ),
         "7": node("LoadLatent", "Latent", latent="none.latent"),
-        "8": node("SaveLatent", samples=["6", 0], filename_prefix="x"),
+        "8": node("SaveLatent", samples=["7", 0], filename_prefix="x"),
     }
     with pytest.raises(ValueError, match=r"Latent \(node 7\)"):
+        go(document)
+
+
+def test_failing_node_is_named_with_its_message(go):
+    document = {
+        "1": node("EmptyImage", width=64, height=64, batch_size=2, color=3),
+        "2": node("EmptyImage", width=64, height=64, batch_size=3, color=4),
+        "3": node("DressformParsePhoto", image=["2", 0]),
+        "4": node(
+            "DressformCheckQuality", "Verdict", result=["1", 0], source=["1", 0], parsing=["3", 0]
+        ),
+        "5": node("PreviewAny", source=["4", 0]),
+    }
+    with pytest.raises(
+        RuntimeError, match=r"Verdict \(node 4\): .*batch size.*got 3 and 2\. Repeat"
+    ):
         go(document)
 
 
