@@ -5,7 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import masks, mesh, skinning, thin_plate
+from . import anchors, masks, mesh, skinning, thin_plate
+from .anchors import Pairs
 from .mesh import Mesh
 from .pose import Pose
 from .skinning import Frame, Limb
@@ -43,18 +44,10 @@ WEIGHTS = {
 # How far the torso's joints pull the cloth from the similarity to their own place. Hips lie deep
 # inside of the body and are known least; cloth hangs over them.
 PULL = {"Neck": 1.0, "RShoulder": 1.0, "LShoulder": 1.0, "RHip": 0.5, "LHip": 0.5}
-# Cloth lies this many torso lengths above the shoulder's skin: half a centimetre.
-EASE = 0.012
-# Up, and outward and up, from a shoulder joint: where its outline must lie over the person's.
-_SHOULDER_RAYS = np.array([(0.0, -1.0), (0.707, -0.707), (0.94, -0.34)])
-# A sleeve is widened by at most this to go around an arm; a larger lack is a wrong joint.
-WIDEST_SLEEVE = 1.35
+# Share of the garment's diagonal within which a corner of its box follows the pair beside it.
+BESIDE = 0.1
 # Confidence below this is a guess of the proportions; it still counts a little.
 LEAST_CONFIDENCE = 0.1
-
-
-Pairs = list[tuple[np.ndarray, np.ndarray]]
-"""Places in the garment photo and in the person photo that belong together, each (2,) float64."""
 
 
 class Share(NamedTuple):
@@ -117,7 +110,7 @@ def drape(
         person_pose: In pixels of the person photo.
         region: One of `parsing.REGIONS`.
         body: Silhouette of the person as `occlusion.body` returns it; with it the garment's
-            shoulders are raised onto the person's.
+            shoulders and sides are brought out to the person's.
 
     Returns:
         The layers to paint.
@@ -128,8 +121,10 @@ def drape(
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     cloth = mesh.cover(mask, CELLS)
     pairs = _joint_pairs(matrix, garment_pose, person_pose, region)
-    if body is not None and region != "lower":
-        pairs += _shoulder_pairs(matrix, mask, garment_pose, body, person_pose)
+    if body is not None:
+        places = (matrix, mask, garment_pose, body, person_pose)
+        pairs += anchors.sides(*places)
+        pairs += anchors.waist(*places) if region == "lower" else anchors.shoulders(*places)
     torso = _torso(cloth.points, matrix, pairs, _box(mask))
     if region == "lower":
         limbs = skinning.trousers(framed, garment_pose)
@@ -138,7 +133,7 @@ def drape(
     shares = [_share(cloth.points, framed, limb, lines) for limb in limbs]
     bends = []
     for limb, share in zip(limbs, shares, strict=True):
-        across = scale * _widening(limb, mask, body, person_pose, scale)
+        across = scale * anchors.widening(limb, mask, body, person_pose, scale)
         bends.append(_bend(limb, share, cloth.points, person_pose, (scale, across)))
     trunk = torso.copy()
     for share, onto in zip(shares, bends, strict=True):
@@ -210,74 +205,15 @@ def _joint_pairs(matrix: np.ndarray, garment_pose: Pose, person_pose: Pose, regi
     return pairs
 
 
-def _shoulder_pairs(
-    matrix: np.ndarray, mask: np.ndarray, garment_pose: Pose, body: np.ndarray, person_pose: Pose
-) -> Pairs:
-    """Pairs the outline above each shoulder joint, where the garment would sink into the person."""
-    reduced = body.shape[0] / person_pose.height
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    torso = _torso_length(person_pose)
-    pairs = []
-    for name in ("RShoulder", "LShoulder"):
-        source, target = skinning.point(garment_pose, name), skinning.point(person_pose, name)
-        outward = np.sign(target[0] - skinning.point(person_pose, "Neck")[0])
-        for direction in _SHOULDER_RAYS * (outward, 1):
-            cloth = _reach(mask, source, direction)
-            skin = _reach(body > 0.5, target * reduced, direction) / reduced
-            missing = skin + EASE * torso - cloth * scale
-            # Far off, one of the outlines is no shoulder: a strap beside it, hair, a raised arm.
-            if cloth > 0 and skin > 0 and 0 < missing < 0.12 * torso:
-                onto = target + (skin + EASE * torso) * direction
-                pairs.append((source + cloth * direction, onto))
-    return pairs
-
-
-def _torso_length(pose: Pose) -> float:
-    neck, hip = skinning.spine(pose)
-    return float(np.hypot(*(hip - neck)))
-
-
-def _widening(
-    limb: Limb, mask: np.ndarray, body: np.ndarray | None, pose: Pose, scale: float
-) -> float:
-    """Says how many times wider a sleeve must be to go around the person's arm."""
-    if body is None:
-        return 1.0
-    reduced = body.shape[0] / pose.height
-    root, middle = (skinning.point(pose, name) for name in limb.names[:2])
-    needed = []
-    for share in (0.25, 0.45, 0.65):
-        reaches = []
-        for outline, start, end in (
-            (mask, limb.source[0], limb.source[1]),
-            (body > 0.5, root * reduced, middle * reduced),
-        ):
-            along = _unit(end - start)
-            away = np.array([along[1], -along[0]])
-            away = away if away[1] < 0 else -away  # The upper side is free of the torso.
-            reaches.append(_reach(outline, start + share * (end - start), away))
-        cloth, skin = reaches[0] * scale, reaches[1] / reduced + EASE * _torso_length(pose)
-        if min(reaches) > 0:
-            needed.append(skin / cloth)
-    return float(np.clip(max(needed), 1, WIDEST_SLEEVE)) if needed else 1.0
-
-
-def _reach(mask: np.ndarray, place: np.ndarray, direction: np.ndarray) -> float:
-    """Returns how far a mask reaches from a place inside of it, in pixels; 0 outside."""
-    steps = place + np.arange(max(mask.shape))[:, None] * direction
-    columns, rows = np.rint(steps).astype(int).T
-    framed = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
-    inside = np.zeros(len(steps) + 1, bool)
-    inside[:-1][framed] = mask[rows[framed], columns[framed]]
-    return float(inside.argmin())
-
-
 def _torso(points: np.ndarray, matrix: np.ndarray, pairs: Pairs, box: tuple[float, ...]):
     """Moves points by the similarity, bent so that the pairs meet."""
     # The box's corners follow the similarity, so that the spline stays tame far from the joints.
     left, top, right, bottom = box
     corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)], np.float64)
     source, target = (np.stack(places) for places in zip(*pairs, strict=True))
+    # Beside a pair, as at a waistband's end, a corner would pull the cloth back.
+    beside = np.hypot(*(corners[:, None] - source).transpose(2, 0, 1)).min(1)
+    corners = corners[beside > BESIDE * np.hypot(right - left, bottom - top)]
     anchored = np.concatenate([target, skinning.transform(matrix, corners)])
     spline = thin_plate.unfolded(np.concatenate([source, corners]), anchored, box)
     return thin_plate.apply(spline, points)
@@ -299,7 +235,7 @@ def _sleeve(points: np.ndarray, framed: Frame, limb: Limb, lines: np.ndarray) ->
     torso = skinning.outside(cells, lines)
     torso = np.where((cells[:, 0] - skinning.FRAME_NECK[0]) * side > 0, torso, -skinning.UNIT)
     split = np.maximum(torso, 0) / np.maximum(np.maximum(torso, 0) + near, 1e-6)
-    reach = (cells - root) @ _unit(middle - root) / skinning.UNIT
+    reach = (cells - root) @ skinning.unit(middle - root) / skinning.UNIT
     arm = skinning.smoothstep(split, 0.15, 0.6) * skinning.smoothstep(reach, -0.02, BEND)
     depth = (cells[:, 1] - skinning.FRAME_NECK[1]) / skinning.UNIT
     joined = 1 - skinning.smoothstep(depth, *ARMPIT)
@@ -325,7 +261,7 @@ def _leg(points: np.ndarray, framed: Frame, limb: Limb) -> Share:
 
 def _lower(cells, root, middle, end) -> np.ndarray:
     """Divides a limb between its two bones, softly across the joint: the far bone's share."""
-    bisector = _unit(_unit(middle - root) + _unit(end - middle))
+    bisector = skinning.unit(skinning.unit(middle - root) + skinning.unit(end - middle))
     return skinning.smoothstep((cells - middle) @ bisector / skinning.UNIT, -0.12, 0.12)
 
 
@@ -339,10 +275,6 @@ def _bend(
         for part in (slice(0, 2), slice(1, 3))
     )
     return upper + share.lower[:, None] * (lower - upper)
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.hypot(*vector)), 1e-9)
 
 
 def _edge(cut: np.ndarray, step: float) -> np.ndarray:

@@ -29,7 +29,7 @@ def body(person: np.ndarray, parsing: Parsing | None = None) -> np.ndarray | Non
     Returns:
         (h, w) float32 in [0, 1]; None where neither tells.
     """
-    _, shape = _reduced((person.shape[0], person.shape[1]))
+    _, shape = reduced((person.shape[0], person.shape[1]))
     if parsing is not None and (parsing.mannequin | parsing.garment).any():
         inside = parsing.mannequin | parsing.garment | parsing.interior
         return cv2.resize(inside.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
@@ -67,7 +67,7 @@ def front(
     Returns:
         Two (h, w) float32 maps in [0, 1], reduced to LONG_SIDE; `enlarged` brings them back.
     """
-    scale, shape = _reduced(size)
+    scale, shape = reduced(size)
     always, neck_zone = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     nose, neck = (skinning.point(pose, name) * scale for name in ("Nose", "Neck"))
     down = neck - nose
@@ -142,7 +142,7 @@ def shadow(alpha: np.ndarray, pose: Pose, body: np.ndarray | None = None) -> np.
         (H, W) float32 in [0, SHADOW], the share of light lost; 0 away from the edges.
     """
     size = (alpha.shape[0], alpha.shape[1])
-    scale, shape = _reduced(size)
+    scale, shape = reduced(size)
     neck, hip = skinning.spine(pose)
     torso = max(float(np.hypot(*(hip - neck))) * scale, 1.0)
     cloth = cv2.resize(alpha, shape[::-1], interpolation=cv2.INTER_AREA)
@@ -186,7 +186,8 @@ def _hands(pose: Pose, shape: tuple[int, int], scale: float, region: str) -> np.
     return drawn
 
 
-def _reduced(size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+def reduced(size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
+    """Returns the scale and the size of the soft maps for a photo of this height and width."""
     scale = min(1.0, LONG_SIDE / max(size))
     return scale, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 

@@ -230,6 +230,11 @@ def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
+def unit(vector: np.ndarray) -> np.ndarray:
+    """Returns a vector's direction; zero stays zero."""
+    return vector / max(float(np.hypot(*vector)), 1e-9)
+
+
 def distance(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Returns the distance of (N, 2) points to a segment."""
     along = end - start

@@ -32,6 +32,8 @@ class TryOnRequest(NamedTuple):
         seed: Of the noise, where an engine uses any.
         steps: Of sampling, where an engine samples.
         region: One of `parsing.REGIONS`.
+        by_outline: Whether the person's outline may correct where `person_pose` puts the garment;
+            not where a user gave a pose of their own.
     """
 
     person: np.ndarray
@@ -46,6 +48,7 @@ class TryOnRequest(NamedTuple):
     seed: int = 0
     steps: int = 4
     region: str = "upper"
+    by_outline: bool = True
 
 
 class TryOnResult(NamedTuple):

@@ -7,6 +7,9 @@ from ..imaging import pose as poses
 from ..imaging.parsing import Parsing
 from .engine import TryOnRequest
 
+# Torso lengths within which a given pose is the located one: its outline then fits as well.
+SAME_PLACE = 0.04
+PLACED_BY = ("Neck", "RShoulder", "LShoulder", "RHip", "LHip")
 MASK_THRESHOLD = 0.5  # of a soft mask; the engines matte the edge again
 
 
@@ -49,27 +52,36 @@ def prepare(
             f"{of_garment.size[0]}x{of_garment.size[1]}. Connect the parsing of the same photo."
         )
     of_person = parse.parse(person)
+    located = body.locate(of_person)
+    person_pose = _corrected(located, pose)
     return TryOnRequest(
         person=person,
         garment=garment,
         garment_mask=mask,
-        person_pose=_locate(of_person, pose),
-        garment_pose=_locate(_with_garment(of_garment, mask)),
+        person_pose=person_pose,
+        garment_pose=body.locate(_with_garment(of_garment, mask)),
         person_parsing=of_person,
         repaint_mask=None if repaint_mask is None else repaint_mask > MASK_THRESHOLD,
         hints=None
         if hints is None
         else scribble.render(strokes.from_json(hints), person.shape[:2]),
         region=of_garment.region if region == "auto" else region,
+        by_outline=_same_place(person_pose, located),
     )
 
 
-def _locate(parsing: Parsing, frame: dict | None = None) -> poses.Pose:
-    located = body.locate(parsing)
+def _corrected(located: poses.Pose, frame: dict | None) -> poses.Pose:
     if frame is None:
         return located
-    given = poses.from_openpose(frame, parsing.size)
+    given = poses.from_openpose(frame, (located.height, located.width))
     return located._replace(keypoints={**located.keypoints, **given})
+
+
+def _same_place(first: poses.Pose, second: poses.Pose) -> bool:
+    """Whether two poses put a torso in the same place."""
+    one, two = (np.array([pose.keypoints[n][:2] for n in PLACED_BY]) for pose in (first, second))
+    torso = np.hypot(*(two[0] - two[3:].mean(0)))
+    return bool(np.hypot(*(one - two).T).max() <= SAME_PLACE * torso)
 
 
 def _with_garment(parsing: Parsing, mask: np.ndarray) -> Parsing:

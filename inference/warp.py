@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..imaging import draping, ghost, masks, matting, mesh, occlusion, skinning, stitch
+from ..imaging import draping, ghost, masks, matting, mesh, occlusion, skinning, stitch, tuck
 from ..imaging.draping import Draping
 from ..imaging.pose import Keypoint, Pose
 from .engine import Progress, TryOnRequest, TryOnResult
@@ -14,8 +14,8 @@ from .engine import Progress, TryOnRequest, TryOnResult
 STRIP_PIXELS = 1 << 21
 # A garment photo sharper than this many times the result is reduced first, against aliasing.
 SPARE_SHARPNESS = 1.3
-# Share of the old garment that may stay visible without a word.
-PEEKING = 0.05
+# Old clothes that may stay visible without a word, as a share of the new garment's area.
+PEEKING = 0.02
 # Share of the garment's area under which a hole in its mask is a fault of the mask.
 PINHOLE = 0.003
 STEPS = 4
@@ -66,7 +66,11 @@ class Warp:
         body = occlusion.body(request.person, request.person_parsing)
         progress(1, STEPS)
         draped = draping.drape(
-            cutout.mask, cutout.pose, request.person_pose, region=request.region, body=body
+            cutout.mask,
+            cutout.pose,
+            request.person_pose,
+            region=request.region,
+            body=body if request.by_outline else None,
         )
         progress(2, STEPS)
         color, alpha = _painted(request, cutout, draped, body)
@@ -189,13 +193,32 @@ def _painted(
     front = occlusion.front(
         request.person_pose, (height, width), request.region, body, request.person_parsing
     )
-    strip = max(16, STRIP_PIXELS // (right - left))
-    for top in range(first, last, strip):
-        window = (slice(top, min(last, top + strip)), slice(left, right))
+    rows = max(16, STRIP_PIXELS // (right - left))
+    for top in range(first, last, rows):
+        window = (slice(top, min(last, top + rows)), slice(left, right))
         behind = _paint_strip(cutout, draped, color[window], alpha[window], (top, left))
         always, neck = (occlusion.enlarged(zone, (height, width), window) for zone in front)
         alpha[window] *= 1 - np.maximum(always, behind * neck)
-    return color, alpha
+    if body is None or request.person_parsing is None or not request.by_outline:
+        return color, alpha
+    return _tucked(request, color, alpha, front[0], body)
+
+
+def _tucked(
+    request: TryOnRequest, color: np.ndarray, alpha: np.ndarray, kept: np.ndarray, body: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covers thin strips of the person between the garment and the background."""
+    size = (alpha.shape[0], alpha.shape[1])
+    scale, shape = occlusion.reduced(size)
+    small = cv2.resize(alpha, shape[::-1], interpolation=cv2.INTER_AREA)
+    neck, hip = skinning.spine(request.person_pose)
+    strips = tuck.strips(small, body, kept, float(np.hypot(*(hip - neck))) * scale)
+    if not strips.any():
+        return color, alpha
+    # Out to the silhouette's own soft edge, and never beyond it.
+    soft = np.minimum(masks.grow(strips, 2), body).astype(np.float32)
+    soft = cv2.resize(soft, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return tuck.over(color, alpha, soft)
 
 
 def _paint_strip(
@@ -234,10 +257,20 @@ def _peeking(request: TryOnRequest, alpha: np.ndarray) -> tuple[str, ...]:
     parsing = request.person_parsing
     if parsing is None or not parsing.garment.any():
         return ()
-    share = float((parsing.garment & (alpha < 0.5)).sum() / parsing.garment.sum())
-    if share <= PEEKING or request.region not in (parsing.region, "dress"):
+    scale, shape = occlusion.reduced(parsing.size)
+    cloth, old = (
+        cv2.resize(part.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+        for part in (alpha, parsing.garment)
+    )
+    pose = request.person_pose
+    joints = {name: skinning.point(pose, name) * scale for name in pose.keypoints}
+    photo = cv2.resize(request.person, shape[::-1], interpolation=cv2.INTER_AREA)
+    seen = tuck.peeking(old, cloth, joints, request.region, photo)
+    share = float(seen.sum() / max(int(cloth.sum()), 1))
+    if share <= PEEKING:
         return ()
     return (
-        f"{share:.0%} of the person's old garment stays visible: the warp engine cannot paint "
-        "skin. Choose a person in less or closer clothing, or another engine.",
+        f"The person's own clothes stay visible beside the new garment ({share:.0%} of its area): "
+        "the warp engine cannot paint skin. Choose a person in less or closer clothing, "
+        "or another engine.",
     )

@@ -196,8 +196,27 @@ def test_an_old_garment_that_looks_out_is_reported():
     person, _, parsing = _person()
     label_map = parsing.label_map.copy()
     label_map[134:200, 70:110] = labels.GARMENT
+    person = person.copy()
+    person[134:200, 70:110] = OLD
     result = _run(_request(person=person, person_parsing=Parsing(label_map)))
-    assert any("of the person's old garment stays visible" in text for text in result.warnings)
+    assert any("own clothes stay visible" in text for text in result.warnings)
+
+
+def test_a_given_pose_goes_before_the_outline():
+    """The outline holds a garment in place, unless the pose is the user's own."""
+    person, _, parsing = _person()
+    lower = _pose(shift=(0, 9))
+
+    def top(by_outline):
+        request = _request(
+            person=person, person_parsing=parsing, person_pose=lower, by_outline=by_outline
+        )
+        return int(np.flatnonzero((_run(request).garment[:, 66:74] > 0.5).any(1))[0])
+
+    at_body = _request(person=person, person_parsing=parsing, by_outline=False)
+    before = int(np.flatnonzero((_run(at_body).garment[:, 66:74] > 0.5).any(1))[0])
+    assert top(False) - before == 9
+    assert top(True) < top(False)
 
 
 def test_a_covered_old_garment_is_not_reported():
