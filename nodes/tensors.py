@@ -5,13 +5,11 @@ picture is (H, W, 3) uint8 sRGB and a mask (H, W) bool or float32.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import comfy.model_management
 import numpy as np
 import torch
-
-T = TypeVar("T")
 
 
 def to_pictures(image: torch.Tensor, name: str) -> list[np.ndarray]:
@@ -75,7 +73,7 @@ def require_same_size(mask: np.ndarray, picture: np.ndarray, mask_name: str, nam
         )
 
 
-def pair(**batches: Sequence[T] | None) -> list[dict[str, T | None]]:
+def pair(**batches: Sequence[Any] | None) -> list[dict[str, Any]]:
     """Returns one dict of single items for each picture; batches of one are repeated.
 
     Raises:
