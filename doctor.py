@@ -9,6 +9,15 @@ from .comfyui import environment, source
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
+# Each brings the same module.
+SUBSTITUTES = {
+    "opencv-python": (
+        "opencv-python-headless",
+        "opencv-contrib-python",
+        "opencv-contrib-python-headless",
+    )
+}
+
 
 class Finding(NamedTuple):
     """One thing that was looked for.
@@ -30,9 +39,9 @@ def examine() -> Iterator[Finding]:
     """Yields a finding for everything that some command needs."""
     yield Finding("python", f"{sys.version.split()[0]} ({sys.executable})")
     for name in ("numpy", "opencv-python", "pillow", "aiohttp", "tqdm"):
-        found = environment.version(name)
-        if not found and name == "opencv-python":
-            found = environment.version("opencv-python-headless")
+        found = next(
+            filter(None, map(environment.version, (name, *SUBSTITUTES.get(name, ())))), None
+        )
         yield _package(name, found, f"pip install {name}", "everything")
     for name in environment.TRIO:
         yield _package(name, environment.version(name), "dressform comfyui", "demo, run, tests")

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -77,7 +78,13 @@ def write(
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    # Whole or not at all: a second run may have the old page open.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return path
 
 

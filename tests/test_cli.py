@@ -82,6 +82,9 @@ def test_parse_needs_neither_torch_nor_aiohttp(photo, tmp_path):
         (["run", "x.json", "--out", "a file"], 2, "must be a folder, got a file"),
         (["parse", "x", "--out", "a file/deeper"], 2, "a file is a file. Name another folder."),
         (["demo", "--out", "a file"], 2, "must be a folder"),
+        (["demo", "--photo", "a file"], 1, "a picture is required, got an empty file"),
+        (["run", "w.json", "--out", "o", "--server", "127.0.0.1:9"], 1, "must listen at http://"),
+        (["run", "w.json", "--out", "o", "--server", "ftp://x"], 1, "must be like http://127"),
         (["parse", "x", "--out", "o", "--jobs", "0"], 2, "must be a whole number from 1"),
         (["run", "x", "--out", "o", "--port", "70000"], 2, "must be a port from 1 to 65535"),
         ([], 2, "COMMAND"),
@@ -89,6 +92,8 @@ def test_parse_needs_neither_torch_nor_aiohttp(photo, tmp_path):
 )
 def test_mistake_gets_a_sentence_and_no_traceback(tmp_path, arguments, status, sentence):
     (tmp_path / "a file").touch()
+    document = {"1": {"class_type": "EmptyImage", "inputs": {}}}
+    (tmp_path / "w.json").write_text(json.dumps(document), encoding="utf-8")
     done = command(*arguments, cwd=tmp_path)
     assert done.returncode == status
     assert sentence in done.stderr

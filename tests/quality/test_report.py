@@ -1,5 +1,7 @@
 import base64
+import errno
 import io
+import os
 import re
 from html.parser import HTMLParser
 
@@ -46,6 +48,11 @@ def page(tmp_path_factory, model, source, parsing):
     return path.read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def verdict_of_the_model(model, source, parsing):
+    return verdict.check(model, source, parsing)
+
+
 def test_the_page_is_one_file_without_a_network(page):
     tags = Tags()
     tags.feed(page)
@@ -59,6 +66,37 @@ def test_the_page_is_one_file_without_a_network(page):
 def test_text_is_escaped(page):
     assert "<title>Shirt &lt;1&gt; &amp; Co</title>" in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_every_text_of_the_caller_is_escaped(tmp_path, source, verdict_of_the_model):
+    evil = '"><svg onload=alert(1)>$title'
+    path = report.write(
+        tmp_path / "r.html",
+        title=evil,
+        steps=[report.Step(evil, evil, source, evil, legend=[(evil, (1, 2, 3))])],
+        verdict=verdict_of_the_model,
+        timings={evil: 1.0},
+        meta={evil: evil},
+    )
+    text = path.read_text(encoding="utf-8")
+    assert "<svg" not in text
+    assert text.count("&lt;svg onload=alert(1)&gt;$title") >= 8
+    assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_full_disk_leaves_the_old_report(tmp_path, monkeypatch, verdict_of_the_model):
+    path = tmp_path / "r.html"
+    path.write_text("old", encoding="utf-8")
+
+    def full(self, text, **options):
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(report.Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        report.write(path, title="t", steps=[], verdict=verdict_of_the_model, timings={}, meta={})
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
 
 
 def test_nothing_of_the_template_is_left_over(page):
