@@ -1,5 +1,6 @@
 """What is installed for ComfyUI, and what is kept."""
 
+import subprocess
 import sys
 
 import pytest
@@ -106,3 +107,21 @@ def test_log_has_the_output_and_progress_the_steps(tmp_path):
         "Downloading x.whl (3 MB))",
     ]
     assert "noise" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_interrupted_installation_leaves_no_process(tmp_path, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+
+    def remember(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    def interrupt(text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", remember)
+    code = "import time; print('Collecting torch', flush=True); time.sleep(600)"
+    with pytest.raises(KeyboardInterrupt):
+        environment._run([sys.executable, "-c", code], tmp_path / "log", interrupt)
+    assert started[0].poll() is not None

@@ -98,6 +98,21 @@ def test_full_disk_is_explained_and_nothing_is_left(served, monkeypatch, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_interrupted_fetch_leaves_nothing_to_be_trusted(served, monkeypatch, tmp_path):
+    unpack = source.unpack
+
+    def interrupt(archive, folder):
+        unpack(archive, folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(source, "unpack", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        source.locate_or_fetch(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(source, "unpack", unpack)
+    assert (source.locate_or_fetch(tmp_path) / "main.py").is_file()
+
+
 def test_full_disk_told_by_pip_is_explained():
     told = source._refused("ERROR: Could not install: [Errno 28] No space left on device")
     assert isinstance(told, OSError)
