@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import os
 import tarfile
 
 import pytest
@@ -79,7 +80,7 @@ def test_network_away_is_explained(monkeypatch, tmp_path):
     # A loopback port that was free a moment ago: refused at once.
     monkeypatch.delenv("COMFYUI_PATH", raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.free_port()}/simple")
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_RETRIES", "0")
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
