@@ -11,7 +11,7 @@ EASE = 0.012
 # Up, and outward and up, from a shoulder joint: where its outline must lie over the person's.
 _SHOULDER_RAYS = np.array([(0.0, -1.0), (0.707, -0.707), (0.94, -0.34)])
 # Heights along the spine at which the sides are compared: 0 hips, 1 neck. Higher there are arms.
-SIDE_HEIGHTS = (-0.1, 0.1, 0.3)
+SIDE_HEIGHTS = (-0.1, 0.1, 0.3, 0.5)
 # Torso lengths by which a side may lack; a larger lack is an arm, or a bag held in a hand.
 SIDE_LACK = 0.15
 # Share of a skirt's height below its top where its waistband is measured: past a crooked edge.

@@ -36,6 +36,7 @@ def strips(alpha: np.ndarray, body: np.ndarray, kept: np.ndarray, torso: float) 
     solid = masks.grow(masks.shrink(bare, radius), radius + 1) & bare
     thin = (bare & ~solid & (kept < 0.1)).astype(np.uint8)
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(thin)
+    pieces = np.asarray(pieces, np.int32)
     outside, cloth = masks.grow(~(person | covered), 2), masks.grow(covered, 2)
     found = np.zeros(count, bool)
     for number in range(1, count):
@@ -117,6 +118,7 @@ def peeking(
         part[waist:] = _like(photo, old & part)[waist:]
     visible = (old & ~cloth & part).astype(np.uint8)
     count, pieces = cv2.connectedComponents(visible)
+    pieces = np.asarray(pieces, np.int32)
     touching = np.zeros(count, bool)
     touching[pieces[masks.grow(cloth, max(1, round(NEXT_TO * torso)))]] = True
     touching[0] = False
@@ -125,7 +127,7 @@ def peeking(
 
 def _like(photo: np.ndarray, top: np.ndarray) -> np.ndarray:
     """Selects pixels of the colours that a top has plenty of."""
-    lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.int32) // BIN
+    lab = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB), np.int32) // BIN
     bins = (lab[..., 0] * BIN + lab[..., 1]) * BIN + lab[..., 2]
     shares = np.bincount(bins[top], minlength=BIN**3) / max(int(top.sum()), 1)
     return shares[bins] > PLENTY
