@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -15,6 +16,10 @@ FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A console of another alphabet must not lose the table for the name of a photo.
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _terminate)

@@ -286,7 +286,8 @@ def refused(answer: dict[str, Any], prompt: Prompt) -> list[str]:
     for node, errors in (answer.get("node_errors") or {}).items():
         for error in errors.get("errors", ()):
             details = error.get("details") or ""
-            text = f"{error.get('message', 'refused')}: {details}" if details else error["message"]
+            message = error.get("message", "refused")
+            text = f"{message}: {details}" if details else message
             sentences.append(f"{title(prompt, node)}: {text}")
     error = answer.get("error")
     if error and not sentences:

@@ -100,6 +100,15 @@ def test_mistake_gets_a_sentence_and_no_traceback(tmp_path, arguments, status, s
     assert "Traceback" not in done.stderr
 
 
+def test_console_of_another_alphabet_gets_the_table_all_the_same(photo, tmp_path):
+    named = photo.rename(tmp_path / "照片.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    done = command("parse", named, "--out", tmp_path / "out", env=environment)
+    assert done.returncode == 0
+    assert "\\u7167\\u7247" in done.stdout
+    assert (tmp_path / "out" / "照片" / "garment.png").is_file()
+
+
 def test_missing_system_library_is_named_with_the_package():
     error = ImportError("libGL.so.1: cannot open shared object file")
     assert "apt-get install libgl1 libglib2.0-0" in failure.sentence(error)
