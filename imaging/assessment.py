@@ -1,126 +1,65 @@
-"""Conclusions from a label map: the kind of photo, what the garment covers, what is doubtful."""
-
-from typing import NamedTuple
+"""Conclusions from a label map: kind of photo, what the garment covers, view, and how sure."""
 
 import cv2
 import numpy as np
 
-from . import background, labels, masks
+from . import background, classifier, labels, masks, measures
+from .conclusions import CONFIDENCE, KIND, REGION, VIEW
+from .parsing import Parsing
 
-# Less mannequin than this share of the figure is a stray patch, not a mannequin.
-LEAST_MANNEQUIN = 0.012
-LEAST_SUPPORT = 0.0015
-# A neck is narrower than this share of the head above and the shoulders below it.
-HEAD_NECK = 0.85
-# Height by width, from which a garment hangs below the hips.
-DRESS_HEIGHT = 1.45
-# Share of the garment's box that differs from its mirror image; fitted on the training scenes.
-THREE_QUARTER_LEAN = 0.17
+# Kinds on which no mannequin shows.
+BARE = ("ghost", "hanger", "flatlay")
+# A mannequin is denied, and a back view is claimed, only on odds better than even: both do more
+# harm where they are wrong (a mannequin left in the picture, left and right exchanged).
+SURE_BARE, SURE_BACK = 0.6, 0.6
 # A head shows at least this share of the figure's height above the garment, and this many pixels.
 LEAST_HEAD, LEAST_HEAD_PX = 0.06, 150
 # Hair and skin: share of the smaller one; their distance in (L / 2, a, b); and in (a, b) alone,
 # which shading on one material hardly changes.
 LEAST_TONE, TONES_APART, HUES_APART = 0.15, 14.0, 9.0
+# Names, and the table of their weights.
+Conclusion = tuple[tuple[str, ...], dict[str, tuple[float, ...]]]
+# Keeps the logarithm of certain odds finite.
+LEAST_ODDS = 1e-3
 
 
-class Figure(NamedTuple):
-    """Shape measurements of a labelled figure; heights and widths are shares of its own box.
+def complete(parsing: Parsing) -> Parsing:
+    """Fills in kind, region and view where the kind is unknown; other parsings pass unchanged."""
+    found = measures.measure(parsing.label_map) if parsing.kind == "unknown" else {}
+    if not found:
+        return parsing
+    return parsing._replace(kind=kind(found), region=region(found), view=view(found))
 
-    Attributes:
-        mannequin: Share of the figure that is mannequin.
-        support: Share that is support.
-        support_over: Share of the support that lies above the garment's upper fifth.
-        over: Height of the mannequin above the garment.
-        under: Height of the mannequin below the garment.
-        under_width: Median width of the mannequin below the garment, by the garment's width.
-        beside: Share of the mannequin that lies left or right of the garment's rows.
-        neck: Narrowest row of the upper mannequin by the widest row over it; 1 is no head.
-        garment_height: By the garment's width.
-        lean: Asymmetry of the garment's outline about its axis, 0 to 1.
+
+def kind(found: dict[str, float]) -> str:
+    """Names the kind of mannequin, one of `parsing.KINDS` (never "person" or "unknown").
+
+    Args:
+        found: See `measures.measure`.
     """
-
-    mannequin: float = 0.0
-    support: float = 0.0
-    support_over: float = 0.0
-    over: float = 0.0
-    under: float = 0.0
-    under_width: float = 0.0
-    beside: float = 0.0
-    neck: float = 1.0
-    garment_height: float = 1.0
-    lean: float = 0.0
+    odds = _odds(KIND, found)
+    bare = sum(odds[name] for name in BARE) > SURE_BARE
+    return max((name for name in odds if (name in BARE) == bare), key=lambda name: odds[name])
 
 
-def measure(label_map: np.ndarray) -> Figure:
-    """Measures the shapes of a label map; (H, W) uint8, at least one garment pixel."""
-    garment = masks.largest(label_map == labels.GARMENT)
-    box = masks.bounds(garment)
-    if box is None:
-        return Figure()
-    mannequin, support = label_map == labels.MANNEQUIN, label_map == labels.SUPPORT
-    solid = garment | mannequin | support
-    whole = masks.bounds(solid) or box
-    mass = float(solid.sum())
-    above = mannequin[: box.top + box.height // 12]
-    below = mannequin[box.bottom - box.height // 12 :]
-    widths = below.sum(1)[below.any(1)]
-    rows = np.flatnonzero(mannequin.any(1))
-    first = rows[0] if len(rows) else box.top
-    middle = mannequin[box.top : box.bottom]
-    flipped = garment[box.top : box.bottom, box.left : box.right]
-    return Figure(
-        mannequin=float(mannequin.sum()) / mass,
-        support=float(support.sum()) / mass,
-        support_over=float(support[: box.top + box.height // 5].sum())
-        / max(1.0, float(support.sum())),
-        over=max(0, box.top - int(first)) / whole.height,
-        under=max(0, (int(rows[-1]) if len(rows) else 0) - box.bottom) / whole.height,
-        under_width=float(np.median(widths)) / box.width if len(widths) else 0.0,
-        beside=float(middle.sum()) / max(1.0, float(mannequin.sum())),
-        neck=_neck(above),
-        garment_height=box.height / box.width,
-        lean=float((flipped != flipped[:, ::-1]).mean()),
-    )
-
-
-def _neck(above: np.ndarray) -> float:
-    """Compares the narrowest row under the head with the head; 1 where there is no head."""
-    widths = cv2.blur(above.sum(1).astype(np.float32)[:, None], (1, 5))[:, 0]
-    rows = np.flatnonzero(widths > 0)
-    if len(rows) < 8:
-        return 1.0
-    widths = widths[rows[0] : rows[-1] + 1]
-    widest_before = np.maximum.accumulate(widths)
-    widest_after = np.maximum.accumulate(widths[::-1])[::-1]
-    waist = widths / np.maximum(np.minimum(widest_before, widest_after), 1)
-    return float(waist.min())
-
-
-def kind(figure: Figure) -> str:
-    """Names the kind of mannequin, one of `parsing.KINDS`."""
-    if figure.mannequin < LEAST_MANNEQUIN:
-        hangs = figure.support > LEAST_SUPPORT and figure.support_over > 0.5
-        return "hanger" if hangs else "ghost"
-    if figure.over > 0.1 and figure.neck < HEAD_NECK:
-        return "full"
-    if figure.over < 0.12 and figure.under > 0.02 and figure.beside < 0.08:
-        return "legs" if figure.support_over < 0.3 and figure.over < 0.1 else "armless"
-    if figure.under < 0.04 and figure.support > LEAST_SUPPORT:
-        return "dressform"
-    return "headless" if figure.beside > 0.25 else "armless"
-
-
-def region(figure: Figure) -> str:
+def region(found: dict[str, float]) -> str:
     """Names what the garment covers, one of `parsing.REGIONS` (never "layered")."""
-    torso_above = figure.over > (0.3 if figure.neck < HEAD_NECK else 0.2)
-    if kind(figure) == "legs" or (torso_above and figure.mannequin > LEAST_MANNEQUIN):
-        return "lower"
-    return "dress" if figure.garment_height > DRESS_HEIGHT else "upper"
+    odds = _odds(REGION, found)
+    return max(odds, key=lambda name: odds[name])
 
 
-def view(figure: Figure) -> str:
-    """Names the view; front and back look alike to this measure, so that it never says "back"."""
-    return "three-quarter" if figure.lean > THREE_QUARTER_LEAN else "front"
+def view(found: dict[str, float]) -> str:
+    """Names the view, one of `parsing.VIEWS`; "back" only where it is clear."""
+    odds = _odds(VIEW, found)
+    if odds["back"] > SURE_BACK:
+        return "back"
+    return max((name for name in odds if name != "back"), key=lambda name: odds[name])
+
+
+def _odds(conclusion: Conclusion, found: dict[str, float]) -> dict[str, float]:
+    names, table = conclusion
+    odds = classifier.odds(table, tuple(found), np.array([list(found.values())]))[0]
+    return {name: float(share) for name, share in zip(names, odds, strict=True)}
 
 
 def is_person(image: np.ndarray, label_map: np.ndarray, figure: np.ndarray) -> bool:
@@ -176,3 +115,33 @@ def expected_iou(areas: np.ndarray, posterior: np.ndarray) -> float:
     both = (areas * garment)[chosen].sum()
     union = (areas * solid)[chosen].sum() + (areas * garment)[~chosen].sum()
     return float(both / union) if union else 0.0
+
+
+def confidence(label_map: np.ndarray, figure: np.ndarray, expected: float) -> float:
+    """Estimates the garment mask's overlap with the truth, as calibrated on the training scenes.
+
+    Args:
+        label_map: (H, W) uint8, without clutter.
+        figure: (H, W) bool, see `foreground.find`.
+        expected: See `expected_iou`.
+
+    Returns:
+        0 to 1.
+    """
+    found = trust(label_map, figure, expected)
+    values = np.array([list(found.values())])
+    return float(classifier.odds(CONFIDENCE, tuple(found), values)[0, 1])
+
+
+def trust(label_map: np.ndarray, figure: np.ndarray, expected: float) -> dict[str, float]:
+    """Measures what speaks for a label map: the classifier's own odds, and a second opinion."""
+    bounded = min(max(expected, LEAST_ODDS), 1 - LEAST_ODDS)
+    labelled = label_map != labels.BACKGROUND
+    garment = label_map == labels.GARMENT
+    either = max(1, np.count_nonzero(labelled | figure))
+    compact = np.count_nonzero(masks.largest(garment)) / max(1, np.count_nonzero(garment))
+    return {
+        "expected": float(np.log(bounded / (1 - bounded))),
+        "agreement": np.count_nonzero(labelled & figure) / either,
+        "compact": compact,
+    }

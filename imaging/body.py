@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import figure, kinds, masks, outline
+from . import assessment, figure, masks, outline
 from . import proportions as p
 from .labels import BACKGROUND, CLUTTER, SUPPORT
 from .parsing import Parsing
@@ -53,7 +53,8 @@ def locate(parsing: Parsing) -> Pose:
     """Finds the eighteen joints of the body that mannequin and garment imply.
 
     Args:
-        parsing: Label map with kind, region and view; rough masks will do.
+        parsing: Label map with kind, region and view; rough masks will do. Where the kind is
+            unknown, all three are worked out from the label map.
 
     Returns:
         Every joint, in photo pixels, also outside the photo. Confidence is 1 where the mannequin
@@ -63,7 +64,7 @@ def locate(parsing: Parsing) -> Pose:
     Raises:
         ValueError: Neither garment nor mannequin is labelled.
     """
-    parsing = kinds.guess(parsing)
+    parsing = assessment.complete(parsing)
     figures, scale = _fit(parsing)
     facing_back = parsing.view == "back"
     height, width = parsing.size

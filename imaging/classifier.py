@@ -20,18 +20,30 @@ def posterior(scene: Scene) -> np.ndarray:
         (count, 5) probabilities of the labels background, garment, mannequin, support, interior.
     """
     names, values = scene.names, scene.cues
-    found = _round(ROUNDS[0], names, values)
+    found = odds(ROUNDS[0], names, values)
     for table in ROUNDS[1:]:
         more_names, more = context.measure(scene, found)
-        found = _round(table, names + more_names, np.concatenate([values, more], 1))
+        found = odds(table, names + more_names, np.concatenate([values, more], 1))
     return found
 
 
-def _round(table: dict[str, tuple[float, ...]], names: tuple[str, ...], values) -> np.ndarray:
+def odds(
+    table: dict[str, tuple[float, ...]], names: tuple[str, ...], values: np.ndarray
+) -> np.ndarray:
+    """Applies one table of weights.
+
+    Args:
+        table: Per cue its mean, sigma, and weight for every class; and the "intercept".
+        names: Of the columns of values; those without a row in the table are not used.
+        values: (count, n) measurements.
+
+    Returns:
+        (count, classes) probabilities.
+    """
     used = [index for index, name in enumerate(names) if name in table]
     rows = np.array([table[names[index]] for index in used])
     centered = (values[:, used] - rows[:, 0]) / rows[:, 1]
     standard = np.clip(centered, -LIMIT_SIGMA, LIMIT_SIGMA)
     scores = standard @ rows[:, 2:] + np.array(table["intercept"])
-    odds = np.exp(scores - scores.max(1, keepdims=True))
-    return odds / odds.sum(1, keepdims=True)
+    likely = np.exp(scores - scores.max(1, keepdims=True))
+    return likely / likely.sum(1, keepdims=True)

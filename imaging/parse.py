@@ -10,6 +10,7 @@ from . import (
     doubts,
     foreground,
     labels,
+    measures,
     refine,
     split,
     superpixels,
@@ -42,7 +43,7 @@ def parse(image: np.ndarray) -> Parsing:
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_PX:
         return _nothing(image, doubts.VERY_SMALL.format(height=height, width=width))
-    small = _working_copy(image)
+    small = working_copy(image)
     if min(small.shape[:2]) < SMALLEST_PX:
         return _nothing(image, doubts.NO_GARMENT)
     figure = foreground.find(small)
@@ -54,17 +55,17 @@ def parse(image: np.ndarray) -> Parsing:
     found = split.label_map(shares)
     if np.count_nonzero(found == labels.GARMENT) < LEAST_GARMENT * found.size:
         return _nothing(image, doubts.NO_GARMENT)
-    shape = assessment.measure(found)
-    kind = assessment.kind(shape)
+    found_shapes = measures.measure(found)
+    kind = assessment.kind(found_shapes)
+    expected = assessment.expected_iou(scene.patches.areas, posterior)
+    confidence = assessment.confidence(found, figure, expected)
     person = assessment.is_person(small, found, figure)
     if person:
         kind = "person"
         shares = split.worn_shares(small, figure)
-        found = split.label_map(shares)
-    elif kind in ("ghost", "hanger"):
-        shares = split.without_mannequin(shares)
-        found = split.label_map(shares)
-    confidence = assessment.expected_iou(scene.patches.areas, posterior)
+    elif kind in assessment.BARE:
+        shares = split.shares(scene, _without_mannequin(posterior, kind))
+    found = split.label_map(shares)
     # The classifier never saw tiny pictures; its own doubts say nothing there.
     confidence *= min(1.0, min(height, width) / doubts.SMALL_PX)
     warnings = doubts.sentences(small, found, confidence=confidence, person=person)
@@ -76,22 +77,32 @@ def parse(image: np.ndarray) -> Parsing:
     return Parsing(
         label_map,
         kind=kind,
-        region=assessment.region(shape),
-        view=assessment.view(shape),
+        region=assessment.region(found_shapes),
+        view=assessment.view(found_shapes),
         confidence=round(confidence, 3),
         warnings=warnings,
     )
 
 
-def _nothing(image: np.ndarray, warning: str) -> Parsing:
-    return Parsing(np.zeros(image.shape[:2], np.uint8), warnings=(warning,))
-
-
-def _working_copy(image: np.ndarray) -> np.ndarray:
+def working_copy(image: np.ndarray) -> np.ndarray:
+    """Returns the photo, reduced to WORKING_PX where it is larger."""
     height, width = image.shape[:2]
     scale = min(1.0, WORKING_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _without_mannequin(posterior: np.ndarray, kind: str) -> np.ndarray:
+    """Lets the next likely label take the place of what the kind of photo rules out."""
+    left = posterior.copy()
+    left[:, labels.MANNEQUIN] = 0
+    if kind != "hanger":
+        left[:, labels.SUPPORT] = 0
+    return left
+
+
+def _nothing(image: np.ndarray, warning: str) -> Parsing:
+    return Parsing(np.zeros(image.shape[:2], np.uint8), warnings=(warning,))
 
 
 def _check(image: np.ndarray) -> None:

@@ -37,12 +37,6 @@ def label_map(split: np.ndarray) -> np.ndarray:
     return split.argmax(-1).astype(np.uint8)
 
 
-def without_mannequin(split: np.ndarray) -> np.ndarray:
-    """Gives what was called mannequin to the garment, for photos that have no mannequin."""
-    best = label_map(split)
-    return _one_hot(np.where(best == labels.MANNEQUIN, labels.GARMENT, best))
-
-
 def worn_shares(image: np.ndarray, figure: np.ndarray) -> np.ndarray:
     """Divides the figure of a person: skin and head are the body, the rest is worn.
 

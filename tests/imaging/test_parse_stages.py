@@ -92,14 +92,6 @@ def test_expected_iou_of_a_certain_answer_is_one_and_of_a_coin_toss_a_half():
     assert assessment.expected_iou(areas, np.tile(sure[:1], (2, 1))) == 0
 
 
-def test_a_garment_without_mannequin_is_a_ghost_and_on_a_hook_a_hanger():
-    label_map = np.zeros((100, 80), np.uint8)
-    label_map[30:90, 20:60] = labels.GARMENT
-    assert assessment.kind(assessment.measure(label_map)) == "ghost"
-    label_map[20:30, 38:42] = labels.SUPPORT
-    assert assessment.kind(assessment.measure(label_map)) == "hanger"
-
-
 def test_two_garments_are_reported():
     image = np.full((100, 120, 3), 240, np.uint8)
     label_map = np.zeros((100, 120), np.uint8)

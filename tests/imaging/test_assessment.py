@@ -1,0 +1,95 @@
+"""Kind, region, view and confidence, on drawn label maps."""
+
+import numpy as np
+import pytest
+from dressform.imaging import assessment, labels, measures
+from dressform.imaging.parsing import Parsing
+
+# Boxes (top, left, bottom, right) on a 400x240 map; the garment has sleeves and a neckline.
+NECK, HEAD = (100, 112, 124, 128), (52, 100, 102, 140)
+STUMPS = ((125, 76, 150, 84), (125, 156, 150, 164))
+ARMS = ((125, 60, 225, 76), (125, 164, 225, 180))
+LEGS = ((228, 92, 370, 114), (228, 126, 370, 148))
+TRUNK = (52, 90, 124, 150)
+POLE = ((222, 116, 350, 124), (350, 90, 358, 150))
+TOP = (120, 84, 225, 156)
+
+
+def drawn(*mannequin, garment=TOP, support=(), neckline=18):
+    label_map = np.zeros((400, 240), np.uint8)
+    for boxes, label in ((mannequin, labels.MANNEQUIN), (support, labels.SUPPORT)):
+        for top, left, bottom, right in boxes:
+            label_map[top:bottom, left:right] = label
+    top, left, bottom, right = garment
+    label_map[top:bottom, left:right] = labels.GARMENT
+    label_map[top : top + neckline, 108:132] = labels.MANNEQUIN if mannequin else labels.INTERIOR
+    return label_map
+
+
+def concluded(label_map):
+    found = measures.measure(label_map)
+    return assessment.kind(found), assessment.region(found), assessment.view(found)
+
+
+def test_a_garment_alone_shows_no_mannequin():
+    assert concluded(drawn())[0] in assessment.BARE
+
+
+def test_a_head_tells_a_full_mannequin():
+    assert concluded(drawn(HEAD, NECK, *ARMS, *LEGS))[0] == "full"
+
+
+def test_arms_without_a_head_tell_a_headless_mannequin():
+    assert concluded(drawn(NECK, *ARMS, *LEGS))[0] == "headless"
+
+
+def test_a_neck_over_a_pole_tells_a_dressform():
+    assert concluded(drawn(NECK, support=POLE))[0] == "dressform"
+
+
+def test_a_trunk_above_tells_a_lower_garment():
+    skirt = (120, 88, 225, 152)
+    assert concluded(drawn(HEAD, TRUNK, *ARMS, *LEGS, garment=skirt, neckline=0))[1] == "lower"
+
+
+def test_a_long_garment_is_a_dress():
+    long = drawn(NECK, *ARMS, garment=(120, 88, 330, 152))
+    short = drawn(NECK, *ARMS, *LEGS)
+    assert concluded(long)[1] == "dress"
+    assert concluded(short)[1] == "upper"
+
+
+def test_measurements_of_a_mirrored_map_are_the_same():
+    label_map = drawn(HEAD, NECK, *ARMS, *LEGS)
+    label_map[125:225, 164:180] = labels.BACKGROUND  # one arm is missing
+    found, mirrored = (measures.measure(m) for m in (label_map, label_map[:, ::-1]))
+    assert mirrored == pytest.approx(found, abs=0.06)
+
+
+def test_a_map_without_garment_is_not_measured():
+    assert measures.measure(np.full((20, 20), labels.MANNEQUIN, np.uint8)) == {}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (3, 3)])
+def test_every_garment_is_measured_however_small(size):
+    found = measures.measure(np.full(size, labels.GARMENT, np.uint8))
+    assert np.isfinite(list(found.values())).all()
+    assert found
+
+
+def test_an_unknown_kind_is_completed_and_a_known_one_kept():
+    label_map = drawn(NECK, *ARMS, *LEGS)
+    assert assessment.complete(Parsing(label_map)).kind == "headless"
+    known = Parsing(label_map, kind="dressform", region="layered", view="back")
+    assert assessment.complete(known) is known
+    bare = Parsing(np.zeros((20, 20), np.uint8))
+    assert assessment.complete(bare) is bare
+
+
+def test_confidence_grows_with_the_classifiers_certainty_and_the_second_opinion():
+    label_map = drawn(NECK, *ARMS, *LEGS)
+    figure = label_map > 0
+    sure = assessment.confidence(label_map, figure, 0.97)
+    assert sure > assessment.confidence(label_map, figure, 0.6)
+    assert sure > assessment.confidence(label_map, np.roll(figure, 60, axis=1), 0.97)
+    assert 0 < sure < 1
