@@ -165,6 +165,8 @@ def test_stop_while_it_runs_leaves_no_process(comfyui_folder, tmp_path, number, 
         env={**os.environ, "COMFYUI_PATH": str(comfyui_folder), "TMPDIR": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
+        # A shell ignores the keyboard's signal for what it starts in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with run:
         for line in run.stderr:
