@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from dressform import install
 from dressform.comfyui import graph
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflows" / "mannequin_to_model.json"
+RUN_TIMEOUT_MS = 300_000
 NODE_IDS = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 
 
@@ -111,3 +113,19 @@ def test_chinese_editor_shows_chinese_names(editor):
     load(page, json.loads(WORKFLOW.read_text(encoding="utf-8")))
     title = page.evaluate("LiteGraph.registered_node_types.DressformTryOn.title")
     assert title == "试穿"
+
+
+def test_run_in_the_editor_ends_with_pictures_on_the_nodes(editor, comfyui):
+    install.lend_samples(comfyui.base / "input")
+    page = editor()
+    load(page, json.loads(WORKFLOW.read_text(encoding="utf-8")))
+    page.evaluate("""() => {
+      window.ended = null
+      app.api.addEventListener('execution_success', () => { window.ended = 'success' })
+      app.api.addEventListener('execution_error', event => { window.ended = event.detail })
+      return app.queuePrompt(0, 1)
+    }""")
+    page.wait_for_function("window.ended", timeout=RUN_TIMEOUT_MS)
+    assert page.evaluate("window.ended") == "success"
+    shown = "ids => ids.every(id => app.graph.getNodeById(id).imgs?.length)"
+    page.wait_for_function(shown, arg=[3, 4, 6, 7, 8, 9, 10, 11, 12], timeout=RUN_TIMEOUT_MS)
