@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import backdrop, labels, masks, matting, stitch
+from . import backdrop, labels, masks, matting, pare, stitch
 from .parsing import Parsing
 from .studio import BACKGROUNDS
 
@@ -73,7 +73,8 @@ def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") ->
             "parsing must contain a garment, got none. "
             "Choose a photo with a garment on a mannequin, or paint the garment mask by hand."
         )
-    garment = without_crumbs(parsing.garment)
+    wall = parsing.label_map == labels.BACKGROUND
+    garment = without_crumbs(parsing.garment & ~pare.backdrop(image, parsing.garment, wall))
     removed = parsing.mannequin | parsing.support
     # Sides of garment only: an arm between front and back of an armhole is no neck.
     hole = openings(garment) & removed
@@ -104,6 +105,7 @@ def without_crumbs(garment: np.ndarray) -> np.ndarray:
         (H, W) bool; two garments of comparable size both stay.
     """
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(garment.astype(np.uint8))
+    pieces = np.asarray(pieces, np.int32)
     if count < 3:
         return garment.copy()
     area = stats[:, cv2.CC_STAT_AREA].astype(np.float64)

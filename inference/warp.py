@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..imaging import draping, ghost, masks, matting, mesh, occlusion, skinning, stitch, tuck
+from ..imaging import draping, ghost, masks, matting, mesh, occlusion, pare, skinning, stitch, tuck
 from ..imaging.draping import Draping
 from ..imaging.pose import Keypoint, Pose
 from .engine import Progress, TryOnRequest, TryOnResult
@@ -102,7 +102,8 @@ def make() -> Warp:
 def cut_out(request: TryOnRequest) -> Cutout:
     """Crops, reduces and mattes the garment."""
     pose, shape = request.garment_pose, request.garment_mask.shape
-    whole = ghost.without_crumbs(request.garment_mask)
+    mask = request.garment_mask
+    whole = ghost.without_crumbs(mask & ~pare.backdrop(request.garment, mask, ~mask))
     box = masks.bounds(whole) or masks.Bounds(0, 0, *shape)
     margin = 4 * matting.band_px(*shape)
     top, left = max(0, box.top - margin), max(0, box.left - margin)
