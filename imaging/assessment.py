@@ -9,9 +9,9 @@ from .parsing import Parsing
 
 # Kinds on which no mannequin shows.
 BARE = ("ghost", "hanger", "flatlay")
-# A mannequin is denied, and a back view is claimed, only on odds better than even: both do more
-# harm where they are wrong (a mannequin left in the picture, left and right exchanged).
-SURE_BARE, SURE_BACK = 0.6, 0.6
+# A mannequin is denied, and a back or turned view claimed, only on odds better than even: where
+# they are wrong, a mannequin is left in the picture or the body is placed askew.
+SURE_BARE, SURE_VIEW = 0.6, 0.6
 # A head shows at least this share of the figure's height above the garment, and this many pixels.
 LEAST_HEAD, LEAST_HEAD_PX = 0.06, 150
 # Hair and skin: share of the smaller one; their distance in (L / 2, a, b); and in (a, b) alone,
@@ -49,17 +49,15 @@ def region(found: dict[str, float]) -> str:
 
 
 def view(found: dict[str, float]) -> str:
-    """Names the view, one of `parsing.VIEWS`; "back" only where it is clear."""
+    """Names the view, one of `parsing.VIEWS`; "front" unless another one is clear."""
     odds = _odds(VIEW, found)
-    if odds["back"] > SURE_BACK:
-        return "back"
-    return max((name for name in odds if name != "back"), key=lambda name: odds[name])
+    return next((name for name in odds if name != "front" and odds[name] > SURE_VIEW), "front")
 
 
 def _odds(conclusion: Conclusion, found: dict[str, float]) -> dict[str, float]:
     names, table = conclusion
     odds = classifier.odds(table, tuple(found), np.array([list(found.values())]))[0]
-    return {name: float(share) for name, share in zip(names, odds, strict=True)}
+    return {name: float(odds[index]) for index, name in enumerate(names)}
 
 
 def is_person(image: np.ndarray, label_map: np.ndarray, figure: np.ndarray) -> bool:
@@ -83,7 +81,7 @@ def is_person(image: np.ndarray, label_map: np.ndarray, figure: np.ndarray) -> b
         return False
     cv2.setRNGSeed(0)  # kmeans draws its first centres from OpenCV's global generator
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 15, 0.1)
-    scaled = (colors * np.float32([0.5, 1, 1])).astype(np.float32)
+    scaled = (colors * np.array([0.5, 1, 1])).astype(np.float32)
     _, member, centers = cv2.kmeans(scaled, 2, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # pyright: ignore
     share = np.count_nonzero(member) / len(colors)
     apart = float(np.linalg.norm(centers[0] - centers[1]))
@@ -130,7 +128,7 @@ def confidence(label_map: np.ndarray, figure: np.ndarray, expected: float) -> fl
     """
     found = trust(label_map, figure, expected)
     values = np.array([list(found.values())])
-    return float(classifier.odds(CONFIDENCE, tuple(found), values)[0, 1])
+    return float(classifier.odds(CONFIDENCE, tuple(found), values)[0][1])
 
 
 def trust(label_map: np.ndarray, figure: np.ndarray, expected: float) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import labels, parse
+from dressform.imaging import assessment, doubts, labels, parse
 from dressform.imaging.parsing import KINDS, REGIONS, VIEWS
 
 GARMENT_RED = (170, 30, 45)
@@ -115,3 +115,66 @@ def test_parse_of_a_very_small_picture_asks_for_a_larger_one():
 def test_parse_refuses_what_is_no_photo(image, error, message):
     with pytest.raises(error, match=message):
         parse.parse(image)
+
+
+def told(parsing, sentence):
+    assert sentence.endswith(".")
+    return sentence in parsing.warnings
+
+
+def wall_with_boxes(*boxes, wall=(225, 225, 228), color=GARMENT_RED, size=(480, 360)):
+    """Boxes (top, left, bottom, right) with folds before a plain wall."""
+    photo = np.full((*size, 3), wall, np.float32)
+    folds = 1 + 0.1 * np.sin(np.arange(size[1]) / 7)[None, :, None]
+    for top, left, bottom, right in boxes:
+        photo[top:bottom, left:right] = color * folds[:, left:right]
+    photo += np.random.default_rng(3).normal(0, 1.2, photo.shape)
+    return np.clip(photo, 0, 255).astype(np.uint8)
+
+
+def test_parse_warns_of_two_garments_side_by_side():
+    parsing = parse.parse(wall_with_boxes((120, 60, 360, 160), (120, 200, 360, 300)))
+    assert told(parsing, doubts.TWO_GARMENTS)
+
+
+def test_parse_of_one_garment_does_not_warn_of_two():
+    parsing = parse.parse(wall_with_boxes((120, 120, 360, 240)))
+    assert parsing.garment.any()
+    assert not told(parsing, doubts.TWO_GARMENTS)
+
+
+def test_parse_warns_of_a_small_picture_and_trusts_it_less():
+    large, small = (parse.parse(drawn_mannequin(h, h * 3 // 4)[0]) for h in (512, 128))
+    assert told(small, doubts.VERY_SMALL.format(height=128, width=96))
+    assert small.confidence < large.confidence
+
+
+def test_parse_warns_of_a_blown_out_garment():
+    photo = wall_with_boxes((120, 120, 360, 240), wall=(120, 130, 140), color=(300, 300, 300))
+    assert told(parse.parse(photo), doubts.BLOWN)
+
+
+def test_parse_warns_of_a_garment_of_the_walls_color():
+    photo = wall_with_boxes((100, 110, 380, 250), wall=(200, 200, 204), color=(222, 221, 224))
+    assert told(parse.parse(photo), doubts.LIKE_BACKGROUND)
+
+
+def test_parse_calls_hair_and_skin_a_person_and_a_mannequin_none():
+    photo, truth = drawn_mannequin(skin=(214, 160, 130))
+    assert parse.parse(photo).kind != "person"
+    cv2.ellipse(photo, (192, 52), (28, 36), 0, 0, 360, (214, 160, 130), -1)
+    cv2.ellipse(photo, (192, 34), (31, 28), 0, 0, 360, (60, 40, 28), -1)
+    parsing = parse.parse(photo)
+    assert parsing.kind == "person"
+    assert told(parsing, doubts.PERSON)
+    assert overlap(parsing.garment, truth == labels.GARMENT) > 0.5
+
+
+def test_parse_leaves_no_mannequin_where_the_kind_has_none(monkeypatch):
+    photo, _ = drawn_mannequin()
+    for kind in assessment.BARE:
+        monkeypatch.setattr(assessment, "kind", lambda _found, kind=kind: kind)
+        parsing = parse.parse(photo)
+        assert parsing.kind == kind
+        assert not parsing.mannequin.any()
+        assert kind == "hanger" or not parsing.support.any()
