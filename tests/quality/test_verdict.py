@@ -81,7 +81,7 @@ def test_a_moved_garment_without_its_mask_is_unmeasurable_and_no_pass(source, pa
 
 
 @pytest.mark.parametrize(
-    ("confidence", "state"), [(0.81, "pass"), (0.8, "warn"), (0.41, "warn"), (0.4, "fail")]
+    ("confidence", "state"), [(0.86, "pass"), (0.8, "warn"), (0.41, "warn"), (0.4, "fail")]
 )
 def test_uncertain_masks_are_never_ready_to_publish(model, source, parsing, confidence, state):
     doubted = parsing._replace(confidence=confidence)
