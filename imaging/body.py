@@ -10,9 +10,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import assessment, figure, masks, outline
-from . import proportions as p
+from . import masks
+from .anatomy import figure, outline
+from .anatomy import proportions as p
 from .labels import BACKGROUND, CLUTTER, SUPPORT
+from .parser import assessment
 from .parsing import Parsing
 from .pose import NAMES, Keypoint, Pose
 

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
-from . import masks, outline, sleeves, strokes
-from . import proportions as p
+from . import masks, strokes
+from .anatomy import outline, sleeves
+from .anatomy import proportions as p
 from .parsing import Parsing
 from .pose import Pose
 from .strokes import Stroke, StrokeDocument

@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 
-from . import (
+from . import labels
+from .parser import (
     assessment,
     classifier,
     cues,
     doubts,
     foreground,
-    labels,
     measures,
     refine,
     split,

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..imaging import draping, ghost, masks, matting, mesh, occlusion, pare, skinning, stitch, tuck
-from ..imaging.draping import Draping
+from ..imaging import ghost, masks, matting, pare, stitch
+from ..imaging.drape import draping, mesh, occlusion, skinning, tuck
+from ..imaging.drape.draping import Draping
 from ..imaging.pose import Keypoint, Pose
 from .engine import Progress, TryOnRequest, TryOnResult
 

@@ -35,7 +35,7 @@ def test_comfyui_is_told_of_the_web_folder_once():
 
 def test_every_package_folder_is_installed():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert {f"dressform.{folder}" for folder in folders} | {"dressform"} == set(
-        settings["packages"]
-    )
+    packages = [path.parent for path in ROOT.glob("*/__init__.py")]
+    found = [init.parent for package in packages for init in package.rglob("__init__.py")]
+    names = {".".join(("dressform", *path.relative_to(ROOT).parts)) for path in found}
+    assert names | {"dressform"} == set(settings["packages"])

@@ -1,4 +1,4 @@
-"""Fits kind, region, view and confidence on scenes with truth; writes imaging/conclusions.py.
+"""Fits kind, region, view and confidence on scenes with truth; writes parser/conclusions.py.
 
     python training/assessment.py SCENES [--out FILE]
 
@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import regression
 import superpixels
-from dressform.imaging import assessment, classifier, labels, masks, measures, split
+from dressform.imaging import labels, masks
+from dressform.imaging.parser import assessment, classifier, measures, split
 
-OUT = Path(__file__).parents[1] / "imaging" / "conclusions.py"
+OUT = Path(__file__).parents[1] / "imaging" / "parser" / "conclusions.py"
 KINDS = ("full", "headless", "armless", "dressform", "ghost", "legs", "hanger", "flatlay")
 REGIONS = ("upper", "lower", "dress")
 VIEWS = ("front", "back", "three-quarter")
@@ -165,7 +166,7 @@ def calibrate(examples, posteriors, maps) -> tuple[tuple[str, ...], regression.M
 
 
 def conclude(folder: Path, examples, posteriors) -> str:
-    """Returns the text of imaging/conclusions.py."""
+    """Returns the text of imaging/parser/conclusions.py."""
     maps = [
         (split.label_map(split.shares(example.scene, posterior)), example.label_map)
         for example, posterior in zip(examples, posteriors, strict=True)

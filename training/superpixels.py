@@ -1,4 +1,4 @@
-"""Fits the superpixel classifier on scenes with true labels; writes imaging/coefficients.py.
+"""Fits the superpixel classifier on scenes with true labels; writes imaging/parser/coefficients.py.
 
     python training/superpixels.py SCENES [--out FILE]
 
@@ -14,18 +14,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import regression
-from dressform.imaging import (
-    classifier,
-    context,
-    cues,
-    foreground,
-    labels,
-    parse,
-    pictures,
-    superpixels,
-)
+from dressform.imaging import labels, parse, pictures
+from dressform.imaging.parser import classifier, context, cues, foreground, superpixels
 
-OUT = Path(__file__).parents[1] / "imaging" / "coefficients.py"
+OUT = Path(__file__).parents[1] / "imaging" / "parser" / "coefficients.py"
 # Weak, picked by hand: rows outnumber weights by hundreds.
 PENALTY = 6e-4
 ROUNDS, FOLDS = 2, 3

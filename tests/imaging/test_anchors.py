@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from dressform.imaging import anchors
+from dressform.imaging.drape import anchors
 from dressform.imaging.pose import Keypoint, Pose
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])

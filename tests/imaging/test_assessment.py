@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from dressform.imaging import assessment, labels, measures
+from dressform.imaging import labels
+from dressform.imaging.parser import assessment, measures
 from dressform.imaging.parsing import Parsing
 
 # Boxes (top, left, bottom, right) on a 400x240 map; the garment has sleeves and a neckline.

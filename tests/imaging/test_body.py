@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import body, figure, labels, outline, pose
+from dressform.imaging import body, labels, pose
+from dressform.imaging.anatomy import figure, outline
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import Keypoint
 

@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import figure, hints, labels, scribble, strokes
+from dressform.imaging import hints, labels, scribble, strokes
+from dressform.imaging.anatomy import figure
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import Keypoint, Pose
 

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import assessment, doubts, labels, parse
+from dressform.imaging import labels, parse
+from dressform.imaging.parser import assessment, doubts
 from dressform.imaging.parsing import KINDS, REGIONS, VIEWS
 
 GARMENT_RED = (170, 30, 45)

@@ -2,16 +2,8 @@
 
 import numpy as np
 import pytest
-from dressform.imaging import (
-    assessment,
-    background,
-    doubts,
-    foreground,
-    labels,
-    overlay,
-    refine,
-    superpixels,
-)
+from dressform.imaging import labels, overlay
+from dressform.imaging.parser import assessment, background, doubts, foreground, refine, superpixels
 
 
 def wall_with_box(height=120, width=160):

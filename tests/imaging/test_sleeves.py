@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import figure, labels, sleeves
+from dressform.imaging import labels
+from dressform.imaging.anatomy import figure, sleeves
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import Keypoint, Pose
 

@@ -1,5 +1,5 @@
 import numpy as np
-from dressform.imaging import tuck
+from dressform.imaging.drape import tuck
 
 # A person 60 px wide on a field of 200 x 120, with a torso of 100 px: strips are under 6 px wide.
 BODY = np.zeros((200, 120), np.float32)

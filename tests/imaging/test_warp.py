@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from dressform.imaging import mesh, skinning, thin_plate
+from dressform.imaging.drape import mesh, skinning, thin_plate
 
 SQUARE = np.array([(0, 0), (100, 0), (100, 100), (0, 100), (50, 40)], np.float64)
 

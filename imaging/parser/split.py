@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from . import background, labels
+from .. import labels
+from . import background
 from .cues import Scene
 
 # Parts of the garment smaller than this share of the photo, away from its main part, are dropped.

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import masks, matting
+from .. import masks, matting
 
 # Torso lengths: half the width of a strip that no merchant would leave. An old strap is 4 cm wide.
 STRIP = 0.03

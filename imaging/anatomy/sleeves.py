@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ..parsing import Parsing
+from ..pose import Keypoint, Pose
 from . import outline
 from . import proportions as p
-from .parsing import Parsing
-from .pose import Keypoint, Pose
 
 FILLED = ("full", "headless", "person")  # kinds whose own arms fill the sleeves, where hands show
 HAND_REACH = 0.06  # statures around a wrist in which a hand of the mannequin's own is looked for

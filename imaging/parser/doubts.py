@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from . import background, labels, masks
+from .. import labels, masks
+from . import background
 
 # Lab distance of median colours below which two things are hard to tell apart (the benchmark's
 # own limit for its low-contrast tags).

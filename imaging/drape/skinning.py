@@ -5,8 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..pose import Keypoint, Pose
 from . import thin_plate
-from .pose import Keypoint, Pose
 
 # Torso length (neck to middle of the hips) in the working frame, in cells: masks are read there.
 UNIT = 100

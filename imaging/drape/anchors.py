@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from . import masks, skinning
-from .pose import Pose
+from .. import masks
+from ..pose import Pose
+from . import skinning
 from .skinning import Limb
 
 # Cloth lies this many torso lengths off the skin: half a centimetre.

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import background, foreground, masks
+from .. import masks
+from . import background, foreground
 from .superpixels import Superpixels
 
 # Lab units: colours closer than this are one material in even light, or through all its shading.

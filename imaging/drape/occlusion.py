@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 
-from . import masks, skinning
-from .parsing import Parsing
-from .pose import Pose
+from .. import masks
+from ..parsing import Parsing
+from ..pose import Pose
+from . import skinning
 
 # Long side at which these soft maps are drawn; they hold nothing finer than a finger.
 LONG_SIDE = 1024

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import labels
+from .. import labels
 from .cues import TOLERANCES, Scene
 
 # Cells of the coarse grid on which labels above, below and beside a patch are summed.

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import labels, masks
+from .. import labels, masks
 
 # Bands of the garment's height, of which the width is measured.
 PROFILE = (0.04, 0.12, 0.22, 0.35, 0.5, 0.65, 0.8, 0.95)

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..pose import Pose
 from . import proportions as p
-from .pose import Pose
 
 CURVE_POINTS = 14  # per rounded end; smooth at any display size
 SOFTENING = 0.25  # share of each neighbour that rounds an elbow or knee

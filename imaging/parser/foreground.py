@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from . import background, masks
+from .. import masks
+from . import background
 
 # Multiples of the background's spread, above which a pixel starts as figure.
 UNLIKE = 3.0

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import anchors, masks, mesh, skinning, thin_plate
+from .. import masks
+from ..pose import Pose
+from . import anchors, mesh, skinning, thin_plate
 from .anchors import Pairs
 from .mesh import Mesh
-from .pose import Pose
 from .skinning import Frame, Limb
 
 # Cells along the garment's long side: a cell is then about as wide as a strap or a fold.

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 
-from . import background, classifier, labels, masks, measures
+from .. import labels, masks
+from ..parsing import Parsing
+from . import background, classifier, measures
 from .conclusions import CONFIDENCE, KIND, REGION, VIEW
-from .parsing import Parsing
 
 # Kinds on which no mannequin shows.
 BARE = ("ghost", "hanger", "flatlay")

@@ -1,0 +1,1 @@
+"""Stages of the parser: backdrop, figure, superpixels, labels, edges, conclusions."""
