@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import labels
+from . import labels, strokes
 from .parser import (
     assessment,
     classifier,
@@ -81,6 +81,7 @@ def parse(image: np.ndarray) -> Parsing:
         view=assessment.view(found_shapes),
         confidence=round(confidence, 3),
         warnings=warnings,
+        photo=strokes.fingerprint(image),
     )
 
 
@@ -102,7 +103,8 @@ def _without_mannequin(posterior: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _nothing(image: np.ndarray, warning: str) -> Parsing:
-    return Parsing(np.zeros(image.shape[:2], np.uint8), warnings=(warning,))
+    empty = np.zeros(image.shape[:2], np.uint8)
+    return Parsing(empty, warnings=(warning,), photo=strokes.fingerprint(image))
 
 
 def _check(image: np.ndarray) -> None:

@@ -32,6 +32,7 @@ class Parsing(NamedTuple):
         view: One of VIEWS.
         confidence: 0 to 1; how far the label map can be trusted.
         warnings: Sentences for the user: what is doubtful, and what to do.
+        photo: `strokes.fingerprint` of the photo; empty where unknown.
     """
 
     label_map: np.ndarray
@@ -40,6 +41,7 @@ class Parsing(NamedTuple):
     view: str = "front"
     confidence: float = 0.0
     warnings: tuple[str, ...] = ()
+    photo: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

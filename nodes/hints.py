@@ -52,7 +52,7 @@ class ProposeHints(io.ComfyNode):
 
         poses = [body.locate(one) for one in parsing]
         documents = [
-            strokes.to_json(hints.propose(one, located, all_parts=all_parts))
+            strokes.to_json(hints.propose(one, located, all_parts=all_parts, photo=one.photo))
             for one, located in zip(parsing, poses, strict=True)
         ]
         return io.NodeOutput(_join(documents), [pose.to_openpose(one) for one in poses])

@@ -60,8 +60,8 @@ def read(folder: Path) -> list[Example]:
     found = []
     for path in sorted(folder.glob("*/labels.png")):
         image = parse.working_copy(pictures.open_picture(path.parent / "photo.jpg"))
-        truth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        truth = cv2.resize(truth, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        exact = np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        truth = cv2.resize(exact, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         truth[truth == labels.CLUTTER] = labels.BACKGROUND
         patches = superpixels.partition(image)
         scene = cues.measure(image, patches, foreground.find(image))

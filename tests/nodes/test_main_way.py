@@ -110,7 +110,9 @@ def test_hints_are_strokes_for_what_the_dress_form_lacks(nodes, load, parse):
     hints, pose = nodes.ProposeHints.execute(
         parsing=parse("dressform", photo)[0], all_parts=False
     ).args
-    roles = {stroke["role"] for stroke in json.loads(hints)["strokes"]}
+    document = json.loads(hints)
+    assert document["photo"] == parse("dressform", photo)[0][0].photo != ""
+    roles = {stroke["role"] for stroke in document["strokes"]}
     assert {"head", "neck", "leg_left", "leg_right"} <= roles
     assert len(pose[0]["people"][0]["pose_keypoints_2d"]) == 54
     scribble, hinted, mask = nodes.RenderHints.execute(hints=hints, image=photo, grow_px=0).args
