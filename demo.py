@@ -37,7 +37,8 @@ STEPS = {
     HEATMAP: (
         "Where to look",
         "热力图",
-        "The verdict on the picture, and a map: gray is fine, colour marks where a check objects.",
+        "The verdict on the picture, and a map: gray is fine, the warmer the further off. A check "
+        "judges the whole picture, so a warm spot alone need not fail it.",
     ),
 }
 LEGENDS = {

@@ -58,7 +58,9 @@ class CheckQuality(io.ComfyNode):
                     tooltip="Every check with number, threshold and sentence, as JSON; for a "
                     "batch, a list.",
                 ),
-                io.Image.Output(display_name="heatmap", tooltip="Bright where something is off."),
+                io.Image.Output(
+                    display_name="heatmap", tooltip="Gray where fine, warmer where off."
+                ),
                 io.Image.Output(
                     display_name="annotated", tooltip="The result with the verdict written on."
                 ),

@@ -139,9 +139,9 @@ def annotate(result: np.ndarray, verdict: Verdict) -> np.ndarray:
 def legend() -> tuple[tuple[str, tuple[int, int, int]], ...]:
     """Returns what the colours of `heatmap` mean."""
     return (
-        ("doubtful", WARM_STOPS[1]),
-        ("wrong", WARM_STOPS[2]),
-        ("far beyond the limit", WARM_STOPS[3]),
+        ("a little off", WARM_STOPS[1]),
+        ("off", WARM_STOPS[2]),
+        ("far off", WARM_STOPS[3]),
         ("hatched: cannot tell", (150, 150, 150)),
     )
 
