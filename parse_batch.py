@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import failure
-from .imaging import body, parse, pictures, pose
+from .imaging import body, files, parse, pictures, pose
 from .imaging.parsing import Parsing
 
 SCENE_PHOTO = "photo.jpg"
@@ -188,9 +187,5 @@ def _unique(found: Sequence[tuple[str, Path]]) -> list[Photo]:
 
 
 def _write_json(path: Path, document: dict) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with files.whole(path) as partial:
         partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,13 +1,14 @@
 """Picture files in and out: whatever a shop sends, as one upright sRGB array."""
 
 import io
-import os
 import threading
 import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from . import files
 
 # 12000 x 12000: about 430 MB as an array, 600 MB while Pillow decodes it.
 MAX_PIXELS = 144_000_000
@@ -76,12 +77,8 @@ def save_picture(path: str | Path, picture: np.ndarray) -> None:
     path = Path(path)
     if picture.dtype == bool:
         picture = picture.astype(np.uint8) * 255
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
+    with files.whole(path) as partial:
         Image.fromarray(picture).save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _open_header(path: Path) -> Image.Image:

@@ -18,6 +18,7 @@ def prepare(
     garment: np.ndarray,
     garment_mask: np.ndarray,
     *,
+    person_parsing: Parsing | None = None,
     garment_parsing: Parsing | None = None,
     pose: dict | None = None,
     hints: str | None = None,
@@ -30,6 +31,7 @@ def prepare(
         person: (H, W, 3) uint8 sRGB.
         garment: (h, w, 3) uint8 sRGB.
         garment_mask: (h, w) float32 in [0, 1].
+        person_parsing: Of the person's photo.
         garment_parsing: Of the garment's photo.
         pose: The person's keypoints as an OpenPose frame; joints it lacks are worked out.
         hints: Stroke document for the person's photo, as JSON.
@@ -51,7 +53,7 @@ def prepare(
             f"garment_parsing must be {mask.shape[0]}x{mask.shape[1]} like garment, got "
             f"{of_garment.size[0]}x{of_garment.size[1]}. Connect the parsing of the same photo."
         )
-    of_person = parse.parse(person)
+    of_person = parse.parse(person) if person_parsing is None else person_parsing
     located = body.locate(of_person)
     person_pose = _corrected(located, pose)
     return TryOnRequest(

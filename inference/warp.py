@@ -20,6 +20,10 @@ PEEKING = 0.02
 # Share of the garment's area under which a hole in its mask is a fault of the mask.
 PINHOLE = 0.003
 STEPS = 4
+UNUSED_HINTS = (
+    "The warp engine does not use the hints: it draws no body. Disconnect them, or choose an "
+    "engine that does."
+)
 
 
 class Cutout(NamedTuple):
@@ -63,6 +67,8 @@ class Warp:
         """
         _check(request)
         request, warnings = _facing(request)
+        if request.hints is not None:
+            warnings += (UNUSED_HINTS,)
         cutout = cut_out(request)
         body = occlusion.body(request.person, request.person_parsing)
         progress(1, STEPS)

@@ -1,5 +1,7 @@
 """The node that dresses a person; the engines are in inference/."""
 
+import functools
+
 import torch
 from comfy_api.latest import io
 
@@ -92,10 +94,12 @@ class TryOn(io.ComfyNode):
         hints: str | None = None,
         repaint_mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
+        from ..imaging import parse
         from ..inference import request
 
+        people = tensors.to_pictures(person, "person")
         pairs = tensors.pair(
-            person=tensors.to_pictures(person, "person"),
+            person=people,
             garment=tensors.to_pictures(garment, "garment"),
             garment_mask=tensors.to_masks(garment_mask, "garment_mask"),
             garment_parsing=garment_parsing,
@@ -106,6 +110,7 @@ class TryOn(io.ComfyNode):
             else tensors.to_masks(repaint_mask, "repaint_mask"),
         )
         painter = engines.load(engine)
+        parsed = functools.cache(lambda number: parse.parse(people[number]))
         results = []
         for index, one in enumerate(pairs):
             tensors.require_same_size(
@@ -119,7 +124,10 @@ class TryOn(io.ComfyNode):
             def step(done: int, total: int, index: int = index) -> None:
                 feedback.progress(index * total + done, len(pairs) * total)
 
-            results.append(painter.run(request.prepare(**one, region=region), step))
+            # One person may wear every garment of the batch.
+            wearer = parsed(index % len(people))
+            wanted = request.prepare(**one, person_parsing=wearer, region=region)
+            results.append(painter.run(wanted, step))
         masks = [result.repainted for result in results]
         worn = tensors.stitch(person, [result.image for result in results], masks)
         return io.NodeOutput(

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..imaging import masks
 from . import tiles
-from .measure import Measure, require_mask, require_picture, unmeasurable
+from .measure import Measure, require_pair, unmeasurable
 
 REC709_LUMA = np.array((0.2126, 0.7152, 0.0722), np.float32)  # ITU-R BT.709, weights of R, G, B
 RIM_PX = 2  # left out along the mask's border: mixed pixels
@@ -55,10 +55,7 @@ def measure(
         Sharma, Wu, Dalal: The CIEDE2000 color-difference formula: implementation notes,
         supplementary test data, and mathematical observations. Color Res. Appl. 30 (2005).
     """
-    require_picture("result", result)
-    require_picture("source", source)
-    require_mask("result_mask", result_mask, result)
-    require_mask("source_mask", source_mask, source)
+    require_pair(result, source, result_mask, source_mask)
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     result_lab, source_lab = to_lab(result), to_lab(source)

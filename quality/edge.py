@@ -5,7 +5,7 @@ import numpy as np
 
 from ..imaging import masks
 from . import color, tiles
-from .measure import Measure, require_mask, require_picture, unmeasurable
+from .measure import Measure, require_pair, unmeasurable
 
 REACH_PX = 3  # the steepest pixel may lie this far from the mask's border
 CONTRAST_PX = 6  # half of the 13 px window in which contrast across the outline is taken
@@ -30,10 +30,7 @@ def measure(
         Own measure: steepest luma gradient at the outline over the contrast across it. It
         separates a 1.5 px softer edge with AUC 0.985, where the boundary F-score gives 0.71.
     """
-    require_picture("result", result)
-    require_picture("source", source)
-    require_mask("result_mask", result_mask, result)
-    require_mask("source_mask", source_mask, source)
+    require_pair(result, source, result_mask, source_mask)
     after, before = acutance(result, result_mask), acutance(source, source_mask)
     for name, found in (("result", after), ("source photo", before)):
         if np.isfinite(found).sum() < MIN_OUTLINE_PX:

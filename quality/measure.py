@@ -49,5 +49,15 @@ def require_mask(name: str, mask: np.ndarray, picture: np.ndarray) -> None:
         )
 
 
+def require_pair(
+    result: np.ndarray, source: np.ndarray, result_mask: np.ndarray, source_mask: np.ndarray
+) -> None:
+    """Raises ValueError unless both are pictures, each with a mask of its own size."""
+    require_picture("result", result)
+    require_picture("source", source)
+    require_mask("result_mask", result_mask, result)
+    require_mask("source_mask", source_mask, source)
+
+
 def _shape(array: np.ndarray) -> str:
     return "x".join(str(length) for length in array.shape)

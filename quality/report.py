@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ..imaging import files
 from . import overlay, wording
 from .measure import require_picture
 from .verdict import Check, Verdict
@@ -78,13 +78,8 @@ def write(
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: a second run may have the old page open.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with files.whole(path) as partial:  # a second run may have the old page open
         partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

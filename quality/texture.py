@@ -4,12 +4,10 @@ import cv2
 import numpy as np
 
 from . import color, tiles
-from .measure import Measure, require_mask, require_picture, unmeasurable
+from .measure import Measure, require_pair, unmeasurable
 
-FINE_PX, COARSE_PX = (
-    0.7,
-    2.8,
-)  # sigmas of the difference of Gaussians: weave, ribs, seams, small print
+# Sigmas of the difference of Gaussians: weave, ribs, seams, small print.
+FINE_PX, COARSE_PX = 0.7, 2.8
 RIM_PX = 6  # left out: the outline's own gradient reaches about two coarse sigmas in
 MIN_AMPLITUDE = 0.004  # luma, 1 level of 255: below, the source shows sensor noise and not a weave
 MIN_PIXELS = 2000
@@ -41,10 +39,7 @@ def measure(
         Own measure: ratio of difference-of-Gaussians energy, phase-free, so no alignment is
         needed. AUC 1.0 on a 1 px blur, where SSIM and its kin stay at chance on moved garments.
     """
-    require_picture("result", result)
-    require_picture("source", source)
-    require_mask("result_mask", result_mask, result)
-    require_mask("source_mask", source_mask, source)
+    require_pair(result, source, result_mask, source_mask)
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from . import color, tiles
-from .measure import Measure, require_mask, require_picture, unmeasurable
+from .measure import Measure, require_pair, unmeasurable
 
 QUANTILES = np.linspace(0.02, 0.98, 49)  # the tails beyond are highlights, dust and mask errors
 VEIL_LUMA = 0.88  # a veil of strength v is x (1 - v) + 0.88 v: haze is light, not white
@@ -44,10 +44,7 @@ def measure(
         Own measure. Absolute haze scores (dark channel, contrast) do not separate a 10 % veil on
         product photos, since a white studio looks hazier to them than fog.
     """
-    require_picture("result", result)
-    require_picture("source", source)
-    require_mask("result_mask", result_mask, result)
-    require_mask("source_mask", source_mask, source)
+    require_pair(result, source, result_mask, source_mask)
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     after, before = _smooth(result, result_mask), _smooth(source, source_mask)

@@ -14,7 +14,6 @@ NECK_HEIGHT = (0.798, 0.768)  # D&C 0.818 at the acromion; a child's shoulders s
 SHOULDER_HALF = (0.100, 0.092)  # D&C 0.129 to the acromion
 HIP_HEIGHT = (0.505, 0.505)  # D&C 0.530
 HIP_HALF = (0.050, 0.050)  # D&C 0.096 to the trochanter; the joint lies inside
-KNEE_HEIGHT = (0.260, 0.260)  # D&C 0.285
 ANKLE_HEIGHT = (0.042, 0.042)  # D&C 0.039
 UPPER_ARM = (0.170, 0.170)  # D&C 0.186 from the acromion
 FOREARM = (0.148, 0.148)  # D&C 0.146

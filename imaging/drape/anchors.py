@@ -1,5 +1,7 @@
 """Where a garment's outline must come to lie over the person's own."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .. import masks
@@ -15,6 +17,8 @@ _SHOULDER_RAYS = np.array([(0.0, -1.0), (0.707, -0.707), (0.94, -0.34)])
 SIDE_HEIGHTS = (-0.1, 0.1, 0.3, 0.5)
 # Torso lengths by which a side may lack; a larger lack is an arm, or a bag held in a hand.
 SIDE_LACK = 0.15
+# The same above a shoulder: a larger lack is a strap beside it, hair, a raised arm.
+SHOULDER_LACK = 0.12
 # Share of a skirt's height below its top where its waistband is measured: past a crooked edge.
 WAISTBAND = 0.03
 # Torso lengths by which an end of the waistband may be moved; more is a wrong outline.
@@ -26,111 +30,113 @@ Pairs = list[tuple[np.ndarray, np.ndarray]]
 """Places in the garment photo and in the person photo that belong together, each (2,) float64."""
 
 
-def sides(
-    matrix: np.ndarray, mask: np.ndarray, garment_pose: Pose, body: np.ndarray, person_pose: Pose
-) -> Pairs:
-    """Pairs the outlines at waist and hips, where the garment would be too narrow for the person.
+class Placement(NamedTuple):
+    """A garment laid onto a person by a similarity, before its outline is corrected.
 
-    Args:
-        matrix: (2, 3) float64, the similarity from garment to person.
+    Attributes:
+        matrix: (2, 3) float64, from pixels of the garment photo to pixels of the person photo.
         mask: (h, w) bool, the garment.
         garment_pose: In pixels of the garment photo.
-        body: Silhouette of the person, reduced.
+        body: (H', W') float32, silhouette of the person as `occlusion.body` returns it.
         person_pose: In pixels of the person photo.
     """
-    reduced = body.shape[0] / person_pose.height
-    torso, silhouette = _torso_length(person_pose), body > 0.5
-    inverse, scale = _inverted(matrix), float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    neck, hip = skinning.spine(person_pose)
+
+    matrix: np.ndarray
+    mask: np.ndarray
+    garment_pose: Pose
+    body: np.ndarray
+    person_pose: Pose
+
+    @property
+    def scale(self) -> float:
+        """Person pixels per garment pixel."""
+        return float(np.hypot(self.matrix[0, 0], self.matrix[1, 0]))
+
+    @property
+    def torso(self) -> float:
+        """Length of the person's torso in pixels."""
+        return _torso_length(self.person_pose)
+
+    def skin(self, start: np.ndarray, direction: np.ndarray) -> float:
+        """Returns how far the silhouette reaches from a point, in pixels of the person photo."""
+        reduced = self.body.shape[0] / self.person_pose.height
+        return _reach(self.body > 0.5, start * reduced, direction) / reduced
+
+
+def sides(place: Placement) -> Pairs:
+    """Pairs the outlines at waist and hips, where the garment would be too narrow."""
+    inverse, ease = _inverted(place.matrix), EASE * place.torso
+    neck, hip = skinning.spine(place.person_pose)
     pairs = []
     for height in SIDE_HEIGHTS:
         middle = hip + height * (neck - hip)
         start = skinning.transform(inverse, middle)
         for direction in (np.array([-1.0, 0.0]), np.array([1.0, 0.0])):
-            skin = _reach(silhouette, middle * reduced, direction) / reduced
+            skin = place.skin(middle, direction)
             back = skinning.unit(inverse[:, :2] @ direction)
-            cloth = _reach(mask, start, back)
-            missing = skin + EASE * torso - cloth * scale
-            if cloth > 0 and skin > 0 and 0 < missing < SIDE_LACK * torso:
-                onto = middle + (skin + EASE * torso) * direction
-                pairs.append((start + cloth * back, onto))
+            cloth = _reach(place.mask, start, back)
+            missing = skin + ease - cloth * place.scale
+            if cloth > 0 and skin > 0 and 0 < missing < SIDE_LACK * place.torso:
+                pairs.append((start + cloth * back, middle + (skin + ease) * direction))
     return pairs
 
 
-def waist(
-    matrix: np.ndarray, mask: np.ndarray, garment_pose: Pose, body: np.ndarray, person_pose: Pose
-) -> Pairs:
-    """Pairs the ends of a skirt's or trousers' waistband with the person's sides: it sits tight.
-
-    Args: as of `sides`.
-    """
-    box = masks.bounds(mask)
+def waist(place: Placement) -> Pairs:
+    """Pairs the ends of a skirt's or trousers' waistband with the person's sides: it sits tight."""
+    box = masks.bounds(place.mask)
     if box is None:
         return []
     row = box.top + round(WAISTBAND * box.height)
-    columns = np.flatnonzero(mask[row])
+    columns = np.flatnonzero(place.mask[row])
     if not len(columns):
         return []
-    reduced = body.shape[0] / person_pose.height
-    torso, silhouette = _torso_length(person_pose), body > 0.5
-    neck, hip = skinning.spine(person_pose)
-    height = skinning.transform(matrix, np.array([columns.mean(), row]))[1]
+    neck, hip = skinning.spine(place.person_pose)
+    height = skinning.transform(place.matrix, np.array([columns.mean(), row]))[1]
     share = np.clip((height - neck[1]) / max(hip[1] - neck[1], 1e-6), 0.4, 1.2)
     middle = np.array([(neck + share * (hip - neck))[0], height])
     pairs = []
     for column, direction in zip(columns[[0, -1]], ((-1.0, 0.0), (1.0, 0.0)), strict=True):
         start = np.array([column, row], np.float64)
-        skin = _reach(silhouette, middle * reduced, np.array(direction)) / reduced
-        onto = middle + (skin + EASE * torso) * np.array(direction)
-        if skin > 0 and np.hypot(*(onto - skinning.transform(matrix, start))) < LOOSE * torso:
+        skin = place.skin(middle, np.array(direction))
+        onto = middle + (skin + EASE * place.torso) * np.array(direction)
+        moved = np.hypot(*(onto - skinning.transform(place.matrix, start)))
+        if skin > 0 and moved < LOOSE * place.torso:
             pairs.append((start, onto))
     return pairs if len(pairs) == 2 else []
 
 
-def _inverted(matrix: np.ndarray) -> np.ndarray:
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, -linear @ matrix[:, 2]])
-
-
-def shoulders(
-    matrix: np.ndarray, mask: np.ndarray, garment_pose: Pose, body: np.ndarray, person_pose: Pose
-) -> Pairs:
-    """Pairs the outline above each shoulder joint, where the garment would sink into the person.
-
-    Args:
-        matrix: (2, 3) float64, the similarity from garment to person.
-        mask: (h, w) bool, the garment.
-        garment_pose: In pixels of the garment photo.
-        body: Silhouette of the person, reduced.
-        person_pose: In pixels of the person photo.
-    """
-    reduced = body.shape[0] / person_pose.height
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    torso = _torso_length(person_pose)
+def shoulders(place: Placement) -> Pairs:
+    """Pairs the outline above each shoulder joint, where the garment would sink into the person."""
+    ease, middle = EASE * place.torso, skinning.point(place.person_pose, "Neck")
     pairs = []
     for name in ("RShoulder", "LShoulder"):
-        source, target = skinning.point(garment_pose, name), skinning.point(person_pose, name)
-        outward = np.sign(target[0] - skinning.point(person_pose, "Neck")[0])
+        source = skinning.point(place.garment_pose, name)
+        target = skinning.point(place.person_pose, name)
+        outward = np.sign(target[0] - middle[0])
         for direction in _SHOULDER_RAYS * (outward, 1):
-            cloth = _reach(mask, source, direction)
-            skin = _reach(body > 0.5, target * reduced, direction) / reduced
-            missing = skin + EASE * torso - cloth * scale
-            # Far off, one of the outlines is no shoulder: a strap beside it, hair, a raised arm.
-            if cloth > 0 and skin > 0 and 0 < missing < 0.12 * torso:
-                onto = target + (skin + EASE * torso) * direction
-                pairs.append((source + cloth * direction, onto))
+            cloth = _reach(place.mask, source, direction)
+            skin = place.skin(target, direction)
+            missing = skin + ease - cloth * place.scale
+            if cloth > 0 and skin > 0 and 0 < missing < SHOULDER_LACK * place.torso:
+                pairs.append((source + cloth * direction, target + (skin + ease) * direction))
     return pairs
-
-
-def _torso_length(pose: Pose) -> float:
-    neck, hip = skinning.spine(pose)
-    return float(np.hypot(*(hip - neck)))
 
 
 def widening(
     limb: Limb, mask: np.ndarray, body: np.ndarray | None, pose: Pose, scale: float
 ) -> float:
-    """Says how many times wider a sleeve must be to go around the person's arm."""
+    """Says how many times wider a sleeve must be to go around the person's arm.
+
+    Args:
+        limb: The sleeve's axis.
+        mask: (h, w) bool, the garment.
+        body: As in `Placement`; None leaves the width as it is.
+        pose: The person's, in pixels of the person photo.
+        scale: Person pixels per garment pixel.
+
+    Returns:
+        1 to WIDEST_SLEEVE.
+    """
     if body is None:
         return 1.0
     reduced = body.shape[0] / pose.height
@@ -150,6 +156,16 @@ def widening(
         if min(reaches) > 0:
             needed.append(skin / cloth)
     return float(np.clip(max(needed), 1, WIDEST_SLEEVE)) if needed else 1.0
+
+
+def _inverted(matrix: np.ndarray) -> np.ndarray:
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def _torso_length(pose: Pose) -> float:
+    neck, hip = skinning.spine(pose)
+    return float(np.hypot(*(hip - neck)))
 
 
 def _reach(mask: np.ndarray, place: np.ndarray, direction: np.ndarray) -> float:

@@ -123,9 +123,9 @@ def drape(
     cloth = mesh.cover(mask, CELLS)
     pairs = _joint_pairs(matrix, garment_pose, person_pose, region)
     if body is not None:
-        places = (matrix, mask, garment_pose, body, person_pose)
-        pairs += anchors.sides(*places)
-        pairs += anchors.waist(*places) if region == "lower" else anchors.shoulders(*places)
+        place = anchors.Placement(matrix, mask, garment_pose, body, person_pose)
+        pairs += anchors.sides(place)
+        pairs += anchors.waist(place) if region == "lower" else anchors.shoulders(place)
     torso = _torso(cloth.points, matrix, pairs, _box(mask))
     if region == "lower":
         limbs = skinning.trousers(framed, garment_pose)

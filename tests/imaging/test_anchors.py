@@ -22,9 +22,13 @@ def block(left, right, top=40, bottom=260):
     return mask
 
 
+def laid(mask, body):
+    return anchors.Placement(IDENTITY, mask, POSE, body, POSE)
+
+
 def test_a_narrow_garment_is_brought_out_to_the_sides():
     body = block(60, 141).astype(np.float32)
-    pairs = anchors.sides(IDENTITY, block(65, 136), POSE, body, POSE)
+    pairs = anchors.sides(laid(block(65, 136), body))
     assert len(pairs) == 2 * len(anchors.SIDE_HEIGHTS)
     moves = {float(np.sign(s[0] - 100)): float(t[0] - s[0]) for s, t in pairs}
     assert moves[-1.0] == pytest.approx(-5 - EASE)
@@ -33,30 +37,30 @@ def test_a_narrow_garment_is_brought_out_to_the_sides():
 
 def test_a_wide_garment_stays_wide():
     body = block(70, 131).astype(np.float32)
-    assert anchors.sides(IDENTITY, block(60, 141), POSE, body, POSE) == []
+    assert anchors.sides(laid(block(60, 141), body)) == []
 
 
 def test_an_arm_at_the_side_is_no_side():
     body = block(30, 171).astype(np.float32)
-    assert anchors.sides(IDENTITY, block(65, 136), POSE, body, POSE) == []
+    assert anchors.sides(laid(block(65, 136), body)) == []
 
 
 @pytest.mark.parametrize(("left", "right"), [(65, 136), (55, 146)])
 def test_a_waistband_is_as_wide_as_the_waist(left, right):
     body = block(60, 141).astype(np.float32)
-    pairs = anchors.waist(IDENTITY, block(left, right, 140), POSE, body, POSE)
+    pairs = anchors.waist(laid(block(left, right, 140), body))
     ends = sorted(float(target[0]) for _, target in pairs)
     assert ends == pytest.approx([60 - 1 - EASE, 140 + 1 + EASE], abs=1.1)
 
 
 def test_a_waistband_of_another_place_is_left_alone():
     body = block(10, 191).astype(np.float32)
-    assert anchors.waist(IDENTITY, block(65, 136, 140), POSE, body, POSE) == []
+    assert anchors.waist(laid(block(65, 136, 140), body)) == []
 
 
 def test_sunken_shoulders_are_raised():
     body = block(60, 141, 45).astype(np.float32)
     garment = block(60, 141, 52)
-    raised = [t - s for s, t in anchors.shoulders(IDENTITY, garment, POSE, body, POSE)]
+    raised = [t - s for s, t in anchors.shoulders(laid(garment, body))]
     assert raised
     assert min(move[1] for move in raised) == pytest.approx(-7 - EASE)

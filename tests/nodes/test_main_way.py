@@ -148,6 +148,37 @@ def test_try_on_needs_no_garment_parsing(nodes, load, parse):
     assert worn.shape == person.shape
 
 
+def test_one_person_wears_every_garment_and_is_parsed_once(nodes, torch, load, parse, monkeypatch):
+    from dressform.imaging import parse as parser
+
+    calls = []
+    original = parser.parse
+    monkeypatch.setattr(parser, "parse", lambda image: calls.append(1) or original(image))
+    photo, person = load("dressform/photo.jpg"), load("person.jpg")
+    parsing, mask = parse("dressform", photo)[0], parse("dressform", photo)[1]
+    worn = nodes.TryOn.execute(
+        person=person,
+        garment=torch.cat([photo, photo]),
+        garment_mask=mask,
+        engine="warp",
+        region="auto",
+        garment_parsing=parsing * 2,
+    )[0]
+    assert len(calls) == 1
+    assert worn.shape[0] == 2
+    assert torch.equal(worn[0], worn[1])
+
+
+def test_hints_that_the_engine_ignores_are_not_ignored_in_silence(nodes, load, parse):
+    photo, person = load("dressform/photo.jpg"), load("person.jpg")
+    hints = nodes.ProposeHints.execute(parsing=parse("person", person)[0], all_parts=True)[0]
+    plain = try_on(nodes, person, photo, parse("dressform", photo))
+    hinted = try_on(nodes, person, photo, parse("dressform", photo), hints=hints)
+    notice = "does not use the hints"
+    assert notice in " ".join(hinted.ui["text"])
+    assert notice not in " ".join(plain.ui.get("text", []))
+
+
 def test_repaint_mask_limits_what_changes(nodes, torch, load, parse):
     photo, person = load("dressform/photo.jpg"), load("person.jpg")
     allowed = torch.zeros(person.shape[:3])
