@@ -27,7 +27,7 @@ SEEN, COVERED, IMPLIED, OUTSIDE = 1.0, 0.6, 0.3, 0.2  # confidence of a joint
 WAIST_DROP = 0.19  # statures from the neck; below it skirts fall free
 MIN_AREA = 0.0005  # share of the photo; less is noise, not a body
 
-BARE = 0.02  # share of mannequin in the body below which the garment stands alone
+LEAST_MANNEQUIN = 0.02  # share of mannequin in the body below which the garment stands alone
 
 _HEADED = {"full", "person"}
 _ARMED = {"full", "headless", "person"}
@@ -110,7 +110,7 @@ def _gather(parsing: Parsing, scale: float) -> _Evidence:
             "a garment or a mannequin must be labelled to locate a body, got "
             f"{int(body.sum())} pixels of them. Mark the garment in the mask and try again."
         )
-    if small.mannequin.sum() < BARE * body.sum():
+    if small.mannequin.sum() < LEAST_MANNEQUIN * body.sum():
         small = small._replace(kind="ghost")
     points, is_mannequin = _sample(body, small.mannequin)
     garment = masks.largest(small.garment) if small.garment.any() else body

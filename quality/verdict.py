@@ -21,6 +21,8 @@ MAX_SIDE_PX = 2048  # of a measured picture; bounds memory and time, keeps what 
 NO_PLACE = (
     "It is not known where the garment is in the result: connect the mask of the repainted garment."
 )
+# Checks of the garment in the result against the garment in another picture.
+COMPARED = ("veil", "edge", "color", "texture")
 NO_PERSON = "The person photo and the repainted mask are needed for this."
 
 
@@ -120,7 +122,7 @@ def check(
     if place is None and alignment.aligned(result, source, parsing.garment):
         place = parsing.garment
     measures = {"shape": unmeasurable(NO_PLACE) if place is None else shape.measure(result, place)}
-    measures |= _against(result, source, place, parsing.garment, NO_PLACE)
+    measures |= _against(result, source, place, parsing.garment)
     measures["leak"] = leaked
     measures["seam"] = (
         unmeasurable(NO_PERSON)
@@ -130,7 +132,11 @@ def check(
     measures["residue"] = _residue(result, source, parsing, place)
     measures["masks"] = Measure(round(1 - parsing.confidence, 6))  # 1 - 0.8 is a hair below 0.2
     if baseline is not None:
-        compared = _against(result, baseline, place, place, NO_PLACE)
+        compared = (
+            _against(result, baseline, place, place)
+            if baseline.shape == result.shape
+            else dict.fromkeys(COMPARED, unmeasurable("The earlier result has another size."))
+        )
         measures |= {f"{name}_vs_baseline": found for name, found in compared.items()}
     checks = tuple(_judge(name, found, limits) for name, found in measures.items())
     maps = {name: _map(name, found, limits) for name, found in measures.items()}
@@ -207,17 +213,12 @@ def _against(
     other: np.ndarray,
     place: np.ndarray | None,
     other_mask: np.ndarray | None,
-    reason: str,
 ) -> dict[str, Measure]:
     """Measures the garment in the result against the garment in another picture."""
     if place is None or other_mask is None:
-        return {name: unmeasurable(reason) for name in ("veil", "edge", "color", "texture")}
-    if other_mask is place and other.shape != result.shape:
-        different = unmeasurable("The earlier result has another size.")
-        return dict.fromkeys(("veil", "edge", "color", "texture"), different)
+        return dict.fromkeys(COMPARED, unmeasurable(NO_PLACE))
     if not other_mask.any() or not place.any():
-        missing = unmeasurable("No garment was found.")
-        return dict.fromkeys(("veil", "edge", "color", "texture"), missing)
+        return dict.fromkeys(COMPARED, unmeasurable("No garment was found."))
     in_place = result.shape == other.shape and alignment.aligned(result, other, place & other_mask)
     return {
         "veil": veil.measure(result, other, place, other_mask, aligned=in_place),
