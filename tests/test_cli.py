@@ -77,7 +77,7 @@ def test_parse_needs_neither_torch_nor_aiohttp(photo, tmp_path):
         (["parse", "gone.png", "--out", "o"], 1, "gone.png, which does not exist"),
         (["parse", ".", "--out", "o"], 1, "or image files, got . without any"),
         (["run", "gone.json", "--out", "o"], 1, "gone.json, which does not exist"),
-        (["demo", "--photo", "gone.png"], 1, "gone.png, which does not exist"),
+        (["demo", "--photo", "gone.png"], 1, "no file at gone.png. Check the path."),
         (["run", "x.json"], 2, "--out"),
         (["run", "x.json", "--out", "a file"], 2, "must be a folder, got a file"),
         (["parse", "x", "--out", "a file/deeper"], 2, "a file is a file. Name another folder."),
