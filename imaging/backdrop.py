@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 
+from . import labels, matting
+from .parsing import Parsing
+
 # Boards, panels and skirtings run one way; with gradients this much stronger across one axis
 # than along it the fill follows that axis alone.
 DIRECTED = 1.8
@@ -92,3 +95,41 @@ def _noise(image: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
     generator = np.random.default_rng(0)
     luminance = generator.standard_normal((count, 1), np.float32)
     return luminance * sigma.astype(np.float32)
+
+
+def without_figure(image: np.ndarray, parsing: Parsing) -> np.ndarray:
+    """Returns the photo's own backdrop, filled in where garment, mannequin and stand were.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        parsing: Of this photo.
+
+    Returns:
+        (H, W, 3) uint8; other things in the room stay.
+    """
+    gone = (parsing.label_map != labels.BACKGROUND) & (parsing.label_map != labels.CLUTTER)
+    # Contact shadows and blur reach this far. A distance: discs of this radius are slow.
+    margin = 4 * matting.band_px(*parsing.size)
+    away = cv2.distanceTransform((~gone).astype(np.uint8), cv2.DIST_L2, 3)
+    return fill(image, away <= margin)
+
+
+def cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scales a picture until it covers a size, and crops its middle.
+
+    Args:
+        picture: (h, w, 3) uint8 sRGB of any size.
+        height: Wanted, in pixels.
+        width: Wanted, in pixels.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    # Crop before scaling: a narrow banner behind a huge photo would be blown up whole.
+    part = min(picture.shape[0], max(1, round(height / scale)))
+    across = min(picture.shape[1], max(1, round(width / scale)))
+    top, left = (picture.shape[0] - part) // 2, (picture.shape[1] - across) // 2
+    middle = picture[top : top + part, left : left + across]
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(middle, (width, height), interpolation=method)

@@ -1,4 +1,6 @@
-"""What a cleaned picture may stand on; apart from `ghost`, so that listing it needs no OpenCV."""
+"""What a cut-out garment may stand on; apart from `cutout`, so that listing it needs no OpenCV."""
+
+import re
 
 # sRGB by name; None keeps the photo's own backdrop, filled in where the mannequin stood. The grey
 # is the light one of studio paper, which marketplaces accept beside white.
@@ -7,3 +9,27 @@ BACKGROUNDS: dict[str, tuple[int, int, int] | None] = {
     "grey": (242, 242, 242),
     "keep": None,
 }
+WHITE = (255, 255, 255)
+# transparent: white under an alpha; color: one of the user's; picture: one of the user's, cropped
+# to cover; studio: white with the shadow that the photo shows.
+STAGES = (*BACKGROUNDS, "transparent", "color", "picture", "studio")
+
+
+def color(text: str) -> tuple[int, int, int]:
+    """Reads a colour written as in web pages: #rrggbb or #rgb, the # may be missing.
+
+    Returns:
+        sRGB, 0 to 255.
+
+    Raises:
+        ValueError: The text is no such colour.
+    """
+    found = re.fullmatch(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", text.strip())
+    if not found:
+        raise ValueError(
+            f"color must be a hex colour such as #f2f2f2, got {text!r}. "
+            "Write six hexadecimal digits: red, green, blue."
+        )
+    digits = found[1] if len(found[1]) == 6 else "".join(2 * digit for digit in found[1])
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue

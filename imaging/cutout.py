@@ -1,0 +1,196 @@
+"""Cutting the garment free: mannequin and stand go, and nothing is invented but small holes."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from . import backdrop, labels, masks, matting, pare, stitch, studio
+from .parsing import Parsing
+
+# A piece of garment under this share of the largest one is no second garment.
+SMALL_PIECE = 0.15
+# It stays where it is no crumb, and near: a cuff behind an arm, a strap behind hair. The gap is in
+# shares of the photo's long side.
+CRUMB, NEAR = 0.01, 0.03
+
+
+class Cutout(NamedTuple):
+    """A garment cut free.
+
+    Attributes:
+        image: (H, W, 3) uint8 sRGB, on the chosen background.
+        foreground: (H, W, 3) uint8 sRGB, the garment's colours without the old background's;
+            equal to the photo where `alpha` is 1, extended outward where it is 0.
+        alpha: (H, W) float32 in [0, 1], opacity of the garment with its visible inside.
+        repaint: (H, W) bool, where a body should appear, for a generative engine.
+    """
+
+    image: np.ndarray
+    foreground: np.ndarray
+    alpha: np.ndarray
+    repaint: np.ndarray
+
+
+class Selection(NamedTuple):
+    """What of a photo is cut out.
+
+    Attributes:
+        kept: (H, W) bool, the garment and its inside as photographed.
+        covered: (H, W) bool, small holes where an arm or a pole crosses in front of the cloth.
+    """
+
+    kept: np.ndarray
+    covered: np.ndarray
+
+
+def remove(
+    image: np.ndarray,
+    parsing: Parsing,
+    *,
+    background: str = "white",
+    color: tuple[int, int, int] = studio.WHITE,
+    picture: np.ndarray | None = None,
+) -> Cutout:
+    """Removes mannequin and stand; the openings they were seen through stay open.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        parsing: Of this photo.
+        background: One of `studio.STAGES`.
+        color: sRGB, 0 to 255; for the background "color".
+        picture: (h, w, 3) uint8 sRGB of any size; for the background "picture".
+
+    Returns:
+        The garment with its visible inside on the chosen background.
+
+    Raises:
+        ValueError: There is no garment, the background is unknown or lacks its picture, or the
+            sizes differ.
+    """
+    require(image, parsing, background, picture)
+    selection = select(image, parsing)
+    alpha = matting.alpha(image, selection.kept | selection.covered)
+    filled = image
+    if selection.covered.any():
+        filled = backdrop.fill(image, selection.covered, selection.kept)
+    foreground = matting.foreground(filled, alpha)
+    shown = compose(foreground, alpha, image, parsing, background, color=color, picture=picture)
+    return Cutout(shown, foreground, alpha, selection.covered)
+
+
+def require(
+    image: np.ndarray, parsing: Parsing, background: str, picture: np.ndarray | None = None
+) -> None:
+    """Refuses what cannot be cut out or composed, in words for the user.
+
+    Raises:
+        ValueError: As for `remove`.
+    """
+    if background not in studio.STAGES:
+        raise ValueError(
+            f"background must be one of {', '.join(studio.STAGES)}, got {background!r}. "
+            "Choose one of these."
+        )
+    if background == "picture" and picture is None:
+        raise ValueError(
+            "backdrop must be connected for the background 'picture', got nothing. "
+            "Connect an IMAGE to backdrop or choose another background."
+        )
+    if parsing.size != image.shape[:2]:
+        raise ValueError(
+            f"parsing must be {image.shape[0]}x{image.shape[1]} like image, got "
+            f"{parsing.size[0]}x{parsing.size[1]}. Connect the parsing of the same photo."
+        )
+    if not parsing.garment.any():
+        raise ValueError(
+            "parsing must contain a garment, got none. "
+            "Choose a photo with a garment on a mannequin, or paint the garment mask by hand."
+        )
+
+
+def select(image: np.ndarray, parsing: Parsing) -> Selection:
+    """Decides what is cut out: no crumbs, no pieces of backdrop, no holes from an arm in front.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        parsing: Of this photo.
+
+    Returns:
+        What is kept, and the small holes in it that are to be filled.
+    """
+    wall = parsing.label_map == labels.BACKGROUND
+    garment = without_crumbs(parsing.garment & ~pare.backdrop(image, parsing.garment, wall))
+    kept = garment | (without_crumbs(garment | parsing.interior) & parsing.interior)
+    hidden = masks.fill_holes(kept) & ~kept & (parsing.mannequin | parsing.support)
+    return Selection(kept, hidden)
+
+
+def without_crumbs(garment: np.ndarray) -> np.ndarray:
+    """Drops small pieces far from the garment, which are parts of a stand or of the room.
+
+    Args:
+        garment: (H, W) bool.
+
+    Returns:
+        (H, W) bool; two garments of comparable size both stay.
+    """
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(garment.astype(np.uint8))
+    pieces = np.asarray(pieces, np.int32)
+    if count < 3:
+        return garment.copy()
+    area = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    area[0] = 0
+    main = int(area.argmax())
+    away = cv2.distanceTransform((pieces != main).astype(np.uint8), cv2.DIST_L2, 3)
+    gap = np.full(count, np.inf)
+    np.minimum.at(gap, pieces[garment], away[garment])
+    near = (area >= CRUMB * area[main]) & (gap <= NEAR * max(garment.shape))
+    kept = near | (area >= SMALL_PIECE * area[main])
+    kept[0] = False
+    return kept[pieces]
+
+
+def compose(
+    foreground: np.ndarray,
+    alpha: np.ndarray,
+    photo: np.ndarray,
+    parsing: Parsing,
+    background: str,
+    *,
+    color: tuple[int, int, int] = studio.WHITE,
+    picture: np.ndarray | None = None,
+) -> np.ndarray:
+    """Lays a matted garment on a background.
+
+    Args:
+        foreground: (H, W, 3) uint8 sRGB, from `matting.foreground`.
+        alpha: (H, W) float32 in [0, 1].
+        photo: (H, W, 3) uint8 sRGB, for its backdrop and its shadows.
+        parsing: Of the photo.
+        background: One of `studio.STAGES`.
+        color: sRGB, 0 to 255; for the background "color".
+        picture: (h, w, 3) uint8 sRGB of any size; for the background "picture".
+
+    Returns:
+        (H, W, 3) uint8, equal to `foreground` where `alpha` is 1.
+    """
+    return stitch.stitch(behind(photo, parsing, background, color, picture), foreground, alpha)
+
+
+def behind(
+    photo: np.ndarray,
+    parsing: Parsing,
+    background: str,
+    color: tuple[int, int, int] = studio.WHITE,
+    picture: np.ndarray | None = None,
+) -> np.ndarray:
+    """Returns the (H, W, 3) uint8 picture that stands behind the garment; see `compose`."""
+    if background == "keep":
+        return backdrop.without_figure(photo, parsing)
+    if background == "studio":
+        return np.full_like(photo, studio.WHITE)
+    if background == "picture" and picture is not None:
+        return backdrop.cover(picture, *photo.shape[:2])
+    plain = {**studio.BACKGROUNDS, "transparent": studio.WHITE, "color": color}[background]
+    return np.full_like(photo, plain)
