@@ -1,4 +1,7 @@
-"""Pictures of stroke documents and poses: scribble and OpenPose maps, previews, masks."""
+"""Pictures of stroke documents and poses: scribble and OpenPose maps, previews, masks.
+
+Strokes that correct a parsing are no hints at a body: only `stroke_mask` draws them.
+"""
 
 import colorsys
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ import numpy as np
 
 from . import masks
 from .pose import NAMES, Pose
-from .strokes import Stroke, StrokeDocument
+from .strokes import CORRECTIONS, Stroke, StrokeDocument
 
 MIN_RADIUS_PX = 0.75  # thinner lines vanish when a ControlNet downsamples
 _SHIFT = 4  # OpenCV draws at a sixteenth of a pixel
@@ -79,10 +82,16 @@ def mask(document: StrokeDocument, size: tuple[int, int], *, grow_px: int = 0) -
     """
     canvas = np.zeros(size, np.uint8)
     for stroke, points, radii in _scaled(document, size):
-        _line(canvas, points, radii, stroke.closed)
-        if stroke.closed and len(points) > 2:
-            cv2.fillPoly(canvas, [_fixed(points)], 255, cv2.LINE_8, _SHIFT)
+        _area(canvas, stroke, points, radii)
     return masks.grow(canvas > 127, grow_px)
+
+
+def stroke_mask(document: StrokeDocument, index: int, size: tuple[int, int]) -> np.ndarray:
+    """Selects what one stroke of any role covers, as (H, W) bool; see `mask`."""
+    canvas = np.zeros(size, np.uint8)
+    stroke = document.strokes[index]
+    _area(canvas, stroke, *_scale(stroke, document, size))
+    return canvas > 127
 
 
 def skeleton(pose: Pose, size: tuple[int, int]) -> np.ndarray:
@@ -125,12 +134,26 @@ def _pixel(point: np.ndarray) -> tuple[int, int]:
 def _scaled(
     document: StrokeDocument, size: tuple[int, int]
 ) -> Iterator[tuple[Stroke, np.ndarray, np.ndarray]]:
-    """Each stroke with its (N, 2) points and (N,) radii in pixels of a picture of that size."""
-    stretch = np.array([size[1] / document.width, size[0] / document.height])
+    """Each hint with its (N, 2) points and (N,) radii in pixels of a picture of that size."""
     for stroke in document.strokes:
-        rows = np.array(stroke.points, np.float64).reshape(-1, 3)
-        radii = stroke.radius_px * rows[:, 2] * np.sqrt(stretch.prod())
-        yield stroke, rows[:, :2] * stretch, np.maximum(radii, MIN_RADIUS_PX)
+        if stroke.role not in CORRECTIONS:
+            yield stroke, *_scale(stroke, document, size)
+
+
+def _scale(
+    stroke: Stroke, document: StrokeDocument, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    stretch = np.array([size[1] / document.width, size[0] / document.height])
+    rows = np.array(stroke.points, np.float64).reshape(-1, 3)
+    radii = stroke.radius_px * rows[:, 2] * np.sqrt(stretch.prod())
+    return rows[:, :2] * stretch, np.maximum(radii, MIN_RADIUS_PX)
+
+
+def _area(canvas: np.ndarray, stroke: Stroke, points: np.ndarray, radii: np.ndarray) -> None:
+    """Draws a line, and the inside of a closed one, into a canvas that the caller made."""
+    _line(canvas, points, radii, stroke.closed)
+    if stroke.closed and len(points) > 2:
+        cv2.fillPoly(canvas, [_fixed(points)], 255, cv2.LINE_8, _SHIFT)
 
 
 def _line(canvas: np.ndarray, points: np.ndarray, radii: np.ndarray, closed: bool) -> None:

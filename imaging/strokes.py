@@ -36,8 +36,14 @@ ROLES = {
     "foot_left": "#00644a",
     "foot_right": "#2fae8e",
     "free": "#ffffff",
+    "garment": "#00d084",
+    "mannequin": "#ff8a3d",
+    "background": "#3b3b3b",
 }
 """Role to sRGB colour; sides are the person's own. Okabe and Ito's palette and shades of it."""
+
+CORRECTIONS = ("garment", "mannequin", "background")
+"""Roles that correct a parsing; the others are hints at a body. Neither kind is drawn as the other."""
 
 SOURCES = ("proposed", "drawn")
 

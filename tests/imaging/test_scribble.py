@@ -88,3 +88,21 @@ def test_the_skeleton_has_openpose_colours():
 def test_joints_outside_the_picture_do_not_hurt():
     places = {name: Keypoint(1e9, -1e9, 0.1) for name in pose.NAMES}
     assert not scribble.skeleton(Pose(50, 50, places), (50, 50)).any()
+
+
+def test_corrections_are_no_hints_and_are_not_drawn():
+    hint = line([[5, 15, 1], [35, 15, 1]])
+    both = document(hint, *(line([[20, 5, 1], [20, 25, 1]], role=r) for r in strokes.CORRECTIONS))
+    alone = document(hint)
+    photo = np.full((30, 40, 3), 200, np.uint8)
+    assert np.array_equal(scribble.render(both, (30, 40)), scribble.render(alone, (30, 40)))
+    assert np.array_equal(scribble.mask(both, (30, 40)), scribble.mask(alone, (30, 40)))
+    assert np.array_equal(scribble.draw_on(photo, both), scribble.draw_on(photo, alone))
+    assert scribble.stroke_mask(both, 1, (30, 40))[8, 20]
+    assert not scribble.stroke_mask(both, 1, (30, 40))[15, 5]
+
+
+def test_the_mask_of_one_stroke_is_the_mask_of_a_document_with_it_alone():
+    lines = (SQUARE, line([[5, 15, 1], [35, 15, 1]]))
+    one = scribble.stroke_mask(document(*lines), 0, (60, 80))
+    assert np.array_equal(one, scribble.mask(document(SQUARE), (60, 80)))
