@@ -3,8 +3,10 @@
 from comfy_api.latest import ComfyExtension, io
 
 from . import served
+from .folder import LoadFolder
 from .hints import ProposeHints, RenderHints
 from .mannequin import ParsePhoto, RemoveMannequin
+from .products import SaveProduct
 from .quality import CheckQuality
 from .tryon import TryOn
 
@@ -15,6 +17,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     RenderHints,
     TryOn,
     CheckQuality,
+    LoadFolder,
+    SaveProduct,
 )
 
 

@@ -16,14 +16,16 @@ def progress(done: int, total: int) -> None:
         ComfyAPISync().execution.set_progress(done, total)
 
 
-def preview(node: type[io.ComfyNode], image: torch.Tensor, sentences: Sequence[str] = ()) -> dict:
-    """Returns what the node shows: the picture, and the sentences for the user.
-
-    The sentences also appear under the node at once; a script finds them in the history.
-    """
-    once = list(dict.fromkeys(sentences))
+def sentences(node: type[io.ComfyNode], texts: Sequence[str]) -> dict:
+    """Shows sentences under the node at once; a script finds what is returned in the history."""
+    once = list(dict.fromkeys(texts))
     module = sys.modules.get("server")  # importing it would start half of ComfyUI
     if module is not None and node.hidden is not None and node.hidden.unique_id and once:
         module.PromptServer.instance.send_progress_text("\n".join(once), node.hidden.unique_id)
+    return {"text": once} if once else {}
+
+
+def preview(node: type[io.ComfyNode], image: torch.Tensor, texts: Sequence[str] = ()) -> dict:
+    """Returns what the node shows: the picture, and the sentences for the user."""
     shown = ui.PreviewImage(image, cls=node).as_dict()
-    return {**shown, "text": once} if once else shown
+    return {**shown, **sentences(node, texts)}

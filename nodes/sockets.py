@@ -7,3 +7,6 @@ PARSING = io.Custom("DRESSFORM_PARSING")
 
 # ComfyUI's own keypoint frames (nodes_sdpose.py): list of {canvas_width, canvas_height, people}.
 POSE = io.Custom("POSE_KEYPOINT")
+
+# imaging.products.work.Product: a photo on its way from Load Product Folder to Save Product.
+PRODUCT = io.Custom("DRESSFORM_PRODUCT")

@@ -31,6 +31,11 @@ def to_pictures(image: torch.Tensor, name: str) -> list[np.ndarray]:
     return [(one * 255).round().to(torch.uint8).numpy() for one in levels]
 
 
+def alpha(image: torch.Tensor) -> torch.Tensor | None:
+    """Returns the fourth channel of an IMAGE batch as a MASK; None where it has none."""
+    return image[..., 3] if image.ndim == 4 and image.shape[-1] == 4 else None
+
+
 def from_pictures(pictures: Sequence[np.ndarray]) -> torch.Tensor:
     """Returns (H, W, 3) uint8 pictures of one size as an IMAGE."""
     stacked = torch.from_numpy(np.stack(pictures)).to(_device())

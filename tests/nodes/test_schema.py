@@ -16,6 +16,8 @@ IDS = {
     "DressformRenderHints": "Render Hints",
     "DressformTryOn": "Try On",
     "DressformCheckQuality": "Check Quality",
+    "DressformLoadFolder": "Load Product Folder",
+    "DressformSaveProduct": "Save Product",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -25,6 +27,17 @@ WIDGETS = {
     "DressformRenderHints": ["grow_px"],
     "DressformTryOn": ["engine", "region"],
     "DressformCheckQuality": [],
+    "DressformLoadFolder": ["folder", "save_to", "redo", "whole_folder", "subfolders"],
+    "DressformSaveProduct": [
+        "sku",
+        "format",
+        "quality",
+        "background",
+        "canvas_px",
+        "margin",
+        "suffix",
+        "save_to",
+    ],
 }
 MAX_TOOLTIP = 160
 

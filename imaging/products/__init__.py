@@ -1,0 +1,1 @@
+"""A folder of product photos: which comes next, where its pictures go, and what became of each."""
