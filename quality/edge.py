@@ -58,15 +58,27 @@ def acutance(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         (H, W) float32, steepest gradient over contrast, in 1 / px; NaN off the outline, at the
         picture's frame and where the contrast is under MIN_CONTRAST.
     """
-    light = color.luma(image)
+    outline = mask & ~masks.shrink(mask, 1)
+    outline[[0, -1]] = outline[:, [0, -1]] = False  # where the frame cuts the garment is no edge
+    return np.where(outline, crispness(color.luma(image)), np.nan).astype(np.float32)
+
+
+def crispness(light: np.ndarray) -> np.ndarray:
+    """Measures how steep each place is for its contrast.
+
+    Args:
+        light: (H, W) float32 luma in [0, 1].
+
+    Returns:
+        (H, W) float32, steepest gradient over contrast, in 1 / px; NaN where the contrast is under
+        MIN_CONTRAST.
+    """
     slope = np.hypot(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)) / 8
     steepest = cv2.dilate(slope, np.ones((2 * REACH_PX + 1,) * 2, np.uint8))
     window = np.ones((2 * CONTRAST_PX + 1,) * 2, np.uint8)
     contrast = cv2.dilate(light, window) - cv2.erode(light, window)
-    outline = mask & ~masks.shrink(mask, 1)
-    outline[[0, -1]] = outline[:, [0, -1]] = False  # where the frame cuts the garment is no edge
-    clear = outline & (contrast >= MIN_CONTRAST)
-    return np.where(clear, steepest / np.maximum(contrast, MIN_CONTRAST), np.nan).astype(np.float32)
+    found = steepest / np.maximum(contrast, MIN_CONTRAST)
+    return np.where(contrast >= MIN_CONTRAST, found, np.nan).astype(np.float32)
 
 
 def _local(after: np.ndarray, sharp: float, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
