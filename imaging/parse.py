@@ -1,5 +1,7 @@
 """The classical, weight-free parser: from a mannequin photo to its parsing."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -15,7 +17,9 @@ from .parser import (
     split,
     superpixels,
 )
+from .parser import corrections as correcting
 from .parsing import Parsing
+from .strokes import StrokeDocument
 
 # Long side of the copy that is analysed: bounds time and memory for photos of any size.
 WORKING_PX = 640
@@ -23,13 +27,24 @@ WORKING_PX = 640
 SMALLEST_PX = 24
 # Less than this share of the photo is a speck, not a garment.
 LEAST_GARMENT = 0.002
+# The least confidence of a parsing that the user corrected by hand.
+CORRECTED_CONFIDENCE = 0.5
 
 
-def parse(image: np.ndarray) -> Parsing:
+def parse(
+    image: np.ndarray,
+    corrections: StrokeDocument | np.ndarray | None = None,
+    *,
+    segment: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Parsing:
     """Parses a photo into garment, mannequin, support, interior and background.
 
     Args:
         image: (H, W, 3) uint8 sRGB, of any size from 1x1.
+        corrections: What the user said: strokes on this photo, or a map of seeds; see
+            `parser.corrections.apply`.
+        segment: A stronger engine in place of the built-in one: from a copy (h, w, 3) uint8 sRGB
+            to (h, w, 6) float32 shares of the labels.
 
     Returns:
         The parsing, its label map of the photo's size. Where nothing is found the garment is
@@ -40,6 +55,11 @@ def parse(image: np.ndarray) -> Parsing:
         ValueError: image is not (H, W, 3) or is empty.
     """
     _check(image)
+    parsing = _parse(image) if segment is None else _segmented(image, segment)
+    return parsing if corrections is None else _corrected(image, parsing, corrections)
+
+
+def _parse(image: np.ndarray) -> Parsing:
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_PX:
         return _nothing(image, doubts.VERY_SMALL.format(height=height, width=width))
@@ -91,6 +111,59 @@ def working_copy(image: np.ndarray) -> np.ndarray:
     scale = min(1.0, WORKING_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _segmented(image: np.ndarray, segment: Callable[[np.ndarray], np.ndarray]) -> Parsing:
+    """Parses a photo with a stronger engine; refinement and conclusions stay the same."""
+    small = working_copy(image)
+    if min(small.shape[:2]) < SMALLEST_PX:
+        return _nothing(image, doubts.NO_GARMENT)
+    shares = segment(small)
+    found = split.label_map(shares)
+    if np.count_nonzero(found == labels.GARMENT) < LEAST_GARMENT * found.size:
+        return _nothing(image, doubts.NO_GARMENT)
+    # How sure the engine is of its own labels, where it sees anything at all.
+    confidence = float(shares.max(-1)[found != labels.BACKGROUND].mean())
+    found_shapes = measures.measure(found)
+    label_map = refine.upsample(shares, small, image)
+    if not (label_map == labels.GARMENT).any():
+        return _nothing(image, doubts.NO_GARMENT)
+    return Parsing(
+        label_map,
+        kind=assessment.kind(found_shapes),
+        region=assessment.region(found_shapes),
+        view=assessment.view(found_shapes),
+        confidence=round(confidence, 3),
+        warnings=doubts.sentences(small, found, confidence=confidence, person=False),
+        photo=strokes.fingerprint(image),
+    )
+
+
+def _corrected(image: np.ndarray, parsing: Parsing, said: StrokeDocument | np.ndarray) -> Parsing:
+    """Applies what the user said to a finished parsing; pixels it does not reach stay equal."""
+    small = working_copy(image)
+    size = small.shape[1], small.shape[0]
+    before = cv2.resize(parsing.label_map, size, interpolation=cv2.INTER_NEAREST)
+    sure = (before[..., None] == np.arange(len(labels.NAMES))).astype(np.float32)
+    shares = correcting.apply(sure, small, said)
+    after = split.label_map(shares)
+    full = image.shape[1], image.shape[0]
+    changed = (after != before).astype(np.uint8)
+    changed = cv2.resize(changed, full, interpolation=cv2.INTER_NEAREST) > 0
+    label_map = np.where(changed, refine.upsample(shares, small, image), parsing.label_map)
+    label_map = correcting.obey(label_map, after, said)
+    if np.array_equal(label_map, parsing.label_map) or not (after == labels.GARMENT).any():
+        return parsing._replace(label_map=label_map)
+    found_shapes = measures.measure(after)
+    return parsing._replace(
+        label_map=label_map,
+        kind=parsing.kind if parsing.kind == "person" else assessment.kind(found_shapes),
+        region=assessment.region(found_shapes),
+        view=assessment.view(found_shapes),
+        # Nobody measured it, but a person looked at it.
+        confidence=max(parsing.confidence, CORRECTED_CONFIDENCE),
+        warnings=tuple(line for line in parsing.warnings if line != doubts.NO_GARMENT),
+    )
 
 
 def _without_mannequin(posterior: np.ndarray, kind: str) -> np.ndarray:

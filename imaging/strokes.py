@@ -43,7 +43,7 @@ ROLES = {
 """Role to sRGB colour; sides are the person's own. Okabe and Ito's palette and shades of it."""
 
 CORRECTIONS = ("garment", "mannequin", "background")
-"""Roles that correct a parsing; the others are hints at a body. Neither kind is drawn as the other."""
+"""Roles that correct a parsing; the others are hints at a body and correct nothing."""
 
 SOURCES = ("proposed", "drawn")
 

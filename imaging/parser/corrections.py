@@ -1,8 +1,8 @@
-"""The user's corrections of a parsing: obeyed on their own pixels, and spread to what belongs there.
+"""The user's corrections of a parsing: obeyed on their own pixels, spread to what belongs there.
 
 A stroke names one wrong thing. Patches of the photo are turned to the stroke's label where a
-logistic model, fitted on parsings spoiled on purpose, finds that they belong to the same thing: near
-over ways that cross no edge, alike in colour, of the same wrong label. All others stay as they were.
+logistic model, fitted on parsings spoiled on purpose, finds that they belong to the same thing:
+near over ways that cross no edge, alike in colour, of the same wrong label. All others stay.
 """
 
 import cv2
@@ -67,7 +67,7 @@ COEFFICIENTS = {
 GRAIN_LAB, BORDER_LAB = 0.5, 6.0
 # Shading changes lightness before it changes hue.
 COLOR_WEIGHTS = np.array([0.7, 1.0, 1.0])
-PALETTE_COLORS = 160  # of a group of patches; bounds the time of comparing all with all
+PALETTE_COLORS = 96  # of a group of patches; bounds the time of comparing all with all
 NO_COLOR_LAB = 60.0  # stands for "nothing to compare with"
 # Lab distance at which neighbours no longer count as one surface, and the weight of neighbours
 # against a patch's own evidence.
@@ -275,9 +275,11 @@ def _spread(shares: np.ndarray, image: np.ndarray, seeds: np.ndarray) -> np.ndar
         return shares
     small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     small_seeds = _resized(seeds, small.shape[:2])
-    planes = shares if scale == 1 else cv2.resize(shares, size, interpolation=cv2.INTER_AREA)
-    graph = patch_graph.cut(small, GROUPS[planes.argmax(-1)])
-    mass = np.stack([graph.patches.mean(planes[..., value]) for value in range(COUNT)], 1)
+    planes = [np.ascontiguousarray(shares[..., value]) for value in range(COUNT)]
+    if scale != 1:  # OpenCV averages four channels at most at once
+        planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
+    graph = patch_graph.cut(small, GROUPS[np.argmax(planes, 0)])
+    mass = np.stack([graph.patches.mean(plane) for plane in planes], 1)
     turned = np.full(graph.patches.count, UNSAID, np.uint8)
     surest = np.full(graph.patches.count, 0.5)
     owned = owners(graph, small_seeds)
@@ -397,8 +399,7 @@ def evidence(
         "to_background": np.full(len(mass), target == labels.BACKGROUND),
         "interior": group == labels.INTERIOR,
     }
-    assert list(columns) == list(COEFFICIENTS)
-    return np.stack(list(columns.values()), 1).astype(np.float64)
+    return np.stack([columns[name] for name in COEFFICIENTS], 1).astype(np.float64)
 
 
 def _nearest(lab: np.ndarray, palette: np.ndarray) -> np.ndarray:

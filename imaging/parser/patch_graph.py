@@ -45,9 +45,8 @@ def cut(image: np.ndarray, label_map: np.ndarray) -> PatchGraph:
     patches = _divided(superpixels.partition(image, SPACING_PX), label_map)
     lab_image = background.to_lab(image)
     lab = np.stack([patches.mean(lab_image[..., channel]) for channel in range(3)], 1)
-    first, second, rims = patches.neighbours()
-    order = np.argsort(second, kind="stable")
-    first, second, rims = first[order], second[order], rims[order]
+    # Every pair comes in both orders, sorted by the one that is called second here.
+    second, first, rims = patches.neighbours()
     steps = np.linalg.norm(lab[first] - lab[second], axis=1)
     starts = np.searchsorted(second, np.arange(patches.count))
     return PatchGraph(patches, lab, first, second, steps, rims, starts)

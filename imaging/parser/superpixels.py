@@ -72,6 +72,6 @@ def partition(image: np.ndarray, spacing_px: int = SPACING_PX) -> Superpixels:
         # The flooding leaves lines (-1) between patches; they go to a neighbour.
         wider = cv2.dilate(flooded.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
         flooded = np.where(flooded < 1, wider, flooded)
-    _, index_map = np.unique(flooded, return_inverse=True)
-    index_map = index_map.reshape(height, width).astype(np.int32)
-    return Superpixels(index_map, np.bincount(index_map.ravel()).astype(np.float64))
+    areas = np.bincount(flooded.ravel())
+    index_map = (np.cumsum(areas > 0, dtype=np.int32) - 1)[flooded]
+    return Superpixels(index_map, areas[areas > 0].astype(np.float64))

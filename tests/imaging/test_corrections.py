@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import labels, strokes
+from dressform.imaging import labels, parse, strokes
 from dressform.imaging.parser import corrections
 
 SIZE = (128, 96)
@@ -37,12 +37,19 @@ def scene():
     return np.clip(colors[truth] + noise, 0, 255).astype(np.uint8), truth
 
 
+@pytest.fixture(scope="module")
+def photo(scene):
+    """The same, larger than the working copy."""
+    wide = cv2.resize(scene[0], (768, 1024), interpolation=cv2.INTER_LINEAR)
+    return wide, cv2.resize(scene[1], (768, 1024), interpolation=cv2.INTER_NEAREST)
+
+
 def corrected(scene, found, *listed):
     return corrections.apply(one_hot(found), scene[0], document(*listed)).argmax(-1)
 
 
 def test_one_stroke_brings_back_a_sleeve_called_mannequin(scene):
-    image, truth = scene
+    _, truth = scene
     found = truth.copy()
     found[30:71, 67:83] = labels.MANNEQUIN
     after = corrected(scene, found, line("garment", (75, 36), (75, 62)))
@@ -250,3 +257,49 @@ class TestDoubts:
         assert sentence in found
         assert found.count(". ") == 1
         assert found.endswith(".")
+
+
+class TestParse:
+    """`parse` with corrections, on a photo larger than its working copy."""
+
+    def test_a_stroke_saves_a_photo_in_which_nothing_was_found(self, photo, monkeypatch):
+        image, truth = photo
+        monkeypatch.setattr(parse.foreground, "find", lambda small: np.zeros(small.shape[:2], bool))
+        assert not parse.parse(image).garment.any()
+        said = document(line("garment", (22, 45), (48, 50), (74, 45)))
+        parsing = parse.parse(image, said)
+        garment = truth == labels.GARMENT
+        assert (parsing.garment & garment).sum() / (parsing.garment | garment).sum() > 0.93
+        assert parsing.confidence >= 0.5
+        assert not any("No garment" in line for line in parsing.warnings)
+
+    def test_what_no_stroke_reaches_is_equal_to_the_plain_parsing(self, photo):
+        image, _ = photo
+        plain = parse.parse(image)
+        said = document(line("background", (3, 3), (3, 20)))
+        corrected = parse.parse(image, said)
+        assert np.array_equal(plain.label_map[300:], corrected.label_map[300:])
+        assert np.array_equal(parse.parse(image, document()).label_map, plain.label_map)
+
+    def test_strokes_are_obeyed_at_full_size(self, photo):
+        image, _ = photo
+        said = document(
+            line("background", (40, 60), (60, 60)), line("mannequin", (50, 50), (50, 70))
+        )
+        label_map = parse.parse(image, said).label_map
+        seeds = corrections.seed_map(said, label_map.shape)
+        assert (corrections.GROUPS[label_map] == seeds)[seeds != corrections.UNSAID].all()
+
+    def test_another_engine_is_corrected_in_the_same_way(self, photo):
+        image, truth = photo
+
+        def segment(small):
+            size = small.shape[1], small.shape[0]
+            found = cv2.resize(truth, size, interpolation=cv2.INTER_NEAREST)
+            return one_hot(np.where(found == labels.MANNEQUIN, labels.GARMENT, found))
+
+        plain = parse.parse(image, segment=segment)
+        assert not plain.mannequin.any()
+        said = document(line("mannequin", (48, 12), (48, 26)))
+        corrected = parse.parse(image, said, segment=segment)
+        assert corrected.mannequin[truth == labels.MANNEQUIN].mean() > 0.85
