@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from dressform.imaging import matting
+from dressform.imaging.matting import opacity
 
 BLUE, WHITE = (30, 60, 160), (255, 255, 255)
 
@@ -32,7 +33,7 @@ def test_alpha_equals_the_mask_away_from_its_border():
 def test_alpha_of_strips_equals_alpha_in_one(monkeypatch):
     image, mask, _ = _disc()
     whole = matting.alpha(image, mask)
-    monkeypatch.setattr(matting, "STRIP_PIXELS", 1)
+    monkeypatch.setattr(opacity, "STRIP_PIXELS", 1)
     assert np.allclose(matting.alpha(image, mask), whole, atol=1e-5)
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import masks
+from .. import masks
 
 # Width of the soft border at a long side of 1024 px: the antialiasing of a camera plus JPEG blur.
 BAND_PX = 3.0
