@@ -46,6 +46,19 @@ def _parser() -> argparse.ArgumentParser:
     entry.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
     entry.set_defaults(command=_parse)
 
+    entry = commands.add_parser("lint", help="say what is wrong with photos, and grade them")
+    entry.add_argument("photos", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER")
+    entry.add_argument("--json", action="store_true", help="print every check as JSON")
+    entry.add_argument(
+        "--fail-under",
+        type=str.upper,
+        choices=["A", "B", "C", "D", "E"],
+        metavar="GRADE",
+        help="exit with 1 if a photo has a worse grade than this one, from A to E",
+    )
+    entry.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
+    entry.set_defaults(command=_lint)
+
     entry = commands.add_parser("run", help="run a workflow and save every output")
     entry.add_argument("workflow", type=Path, metavar="WORKFLOW.json")
     entry.add_argument("--set", action="append", default=[], metavar="NODE.INPUT=VALUE")
@@ -88,6 +101,32 @@ def _parse(options: argparse.Namespace) -> int:
     if failed:
         _say(f"dressform: {failed} of {len(rows)} photos failed; the table says why.")
     return FAILED if failed else 0
+
+
+def _lint(options: argparse.Namespace) -> int:
+    import json
+
+    from tqdm import tqdm
+
+    from . import lint_batch, parse_batch
+
+    photos = parse_batch.gather(options.photos)
+    rows = []
+    with tqdm(total=len(photos), unit="photo", disable=not sys.stderr.isatty()) as bar:
+        for row in lint_batch.run(photos, options.jobs):
+            rows.append(row)
+            bar.update()
+    if options.json:
+        print(json.dumps(lint_batch.to_json(rows), indent=1, ensure_ascii=False))
+    else:
+        print(lint_batch.table(rows))
+    failed = sum(bool(row.error) for row in rows)
+    if failed:
+        _say(f"dressform: {failed} of {len(rows)} photos failed; the table says why.")
+    below = lint_batch.below(rows, options.fail_under) if options.fail_under else 0
+    if below:
+        _say(f"dressform: {below} of {len(rows)} photos are below grade {options.fail_under}.")
+    return FAILED if failed or below else 0
 
 
 def _run(options: argparse.Namespace) -> int:

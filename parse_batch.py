@@ -4,10 +4,10 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from . import failure
 from .imaging import body, files, parse, pictures, pose
@@ -18,6 +18,8 @@ SCENE_PHOTO = "photo.jpg"
 # Such photos are taken one at a time, whatever the number of jobs: 2.7 GB at the most, for 144 MP.
 LARGE_PIXELS = 25_000_000
 _LARGE = threading.Lock()
+
+Done = TypeVar("Done")
 
 
 class Photo(NamedTuple):
@@ -62,13 +64,18 @@ def gather(arguments: Sequence[Path]) -> list[Photo]:
 
 def run(photos: Sequence[Photo], out: Path, jobs: int) -> Iterator[Row]:
     """Parses photos in threads and yields a row as each is done; a bad photo yields its error."""
-    pending: set[Future[Row]] = set()
+    return each(photos, lambda photo: _row(photo, out / photo.id), jobs)
+
+
+def each(photos: Sequence[Photo], work: Callable[[Photo], Done], jobs: int) -> Iterator[Done]:
+    """Works on photos in threads and yields what comes of each as it is done."""
+    pending: set[Future[Done]] = set()
     queue = iter(photos)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
             # No more than are worked on: a stop waits for those alone.
             for photo in queue:
-                pending.add(pool.submit(_row, photo, out / photo.id))
+                pending.add(pool.submit(work, photo))
                 if len(pending) >= jobs:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
@@ -77,6 +84,12 @@ def run(photos: Sequence[Photo], out: Path, jobs: int) -> Iterator[Row]:
                 yield from (future.result() for future in done)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def turn(path: Path) -> contextlib.AbstractContextManager:
+    """Returns the turn that a photo waits for: large ones are worked on one at a time."""
+    large = pictures.count_pixels(path) > LARGE_PIXELS
+    return _LARGE if large else contextlib.nullcontext()
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -124,7 +137,7 @@ def write(parsing: Parsing, folder: Path) -> None:
 def _row(photo: Photo, folder: Path) -> Row:
     started = time.monotonic()
     try:
-        with _turn(photo.path):
+        with turn(photo.path):
             parsing = parse.parse(pictures.open_picture(photo.path))
             write(parsing, folder)
     except Exception as error:  # whatever it is: one photo does not end the batch
@@ -140,11 +153,6 @@ def _locate(parsing: Parsing) -> pose.Pose:
         return body.locate(parsing)
     height, width = parsing.size
     return pose.Pose(height, width, dict.fromkeys(pose.NAMES, pose.Keypoint(0.0, 0.0, 0.0)))
-
-
-def _turn(path: Path) -> contextlib.AbstractContextManager:
-    large = pictures.count_pixels(path) > LARGE_PIXELS
-    return _LARGE if large else contextlib.nullcontext()
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:

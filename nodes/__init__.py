@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from . import served
 from .folder import LoadFolder
 from .hints import ProposeHints, RenderHints
+from .lint import LintPhoto
 from .mannequin import ParsePhoto, RemoveMannequin
 from .products import SaveProduct
 from .quality import CheckQuality
@@ -19,6 +20,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     CheckQuality,
     LoadFolder,
     SaveProduct,
+    LintPhoto,
 )
 
 

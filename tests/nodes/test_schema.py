@@ -18,6 +18,7 @@ IDS = {
     "DressformCheckQuality": "Check Quality",
     "DressformLoadFolder": "Load Product Folder",
     "DressformSaveProduct": "Save Product",
+    "DressformLintPhoto": "Lint Photo",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -38,6 +39,7 @@ WIDGETS = {
         "suffix",
         "save_to",
     ],
+    "DressformLintPhoto": ["least_grade"],
 }
 MAX_TOOLTIP = 160
 
