@@ -1,15 +1,12 @@
 """Nodes for hints: the strokes that show a generative model the missing body."""
 
-import json
-
 import torch
 from comfy_api.latest import io
 
 from ..imaging.parsing import Parsing
 from . import feedback, tensors
+from .documents import join, split
 from .sockets import PARSING, POSE
-
-MAX_BATCH = 256  # stroke documents in one text; ComfyUI's own batches end far earlier
 
 
 class ProposeHints(io.ComfyNode):
@@ -55,7 +52,7 @@ class ProposeHints(io.ComfyNode):
             strokes.to_json(hints.propose(one, located, all_parts=all_parts, photo=one.photo))
             for one, located in zip(parsing, poses, strict=True)
         ]
-        return io.NodeOutput(_join(documents), [pose.to_openpose(one) for one in poses])
+        return io.NodeOutput(join(documents), [pose.to_openpose(one) for one in poses])
 
 
 class RenderHints(io.ComfyNode):
@@ -107,7 +104,7 @@ class RenderHints(io.ComfyNode):
 
         pairs = tensors.pair(
             image=tensors.to_pictures(image, "image"),
-            hints=[strokes.from_json(text) for text in _split(hints)],
+            hints=[strokes.from_json(text) for text in split(hints, "hints")],
         )
         sizes = [one["image"].shape[:2] for one in pairs]
         drawn = tensors.from_pictures(
@@ -131,28 +128,6 @@ class RenderHints(io.ComfyNode):
                 cls, drawn, [line for one in pairs for line in _doubts(one["hints"], one["image"])]
             ),
         )
-
-
-def _join(documents: list[str]) -> str:
-    return documents[0] if len(documents) == 1 else f"[{','.join(documents)}]"
-
-
-def _split(text: str) -> list[str]:
-    """One document, or the list of them that `_join` wrote; each is checked on its own later."""
-    from ..imaging import strokes
-
-    if not text.lstrip().startswith("["):
-        return [text]
-    try:
-        documents = json.loads(text) if len(text) <= MAX_BATCH * strokes.MAX_BYTES else []
-    except (ValueError, RecursionError):
-        documents = []
-    if not documents:
-        raise ValueError(
-            "hints must be a stroke document or a list of them as JSON, got a list that cannot "
-            "be read. Connect Propose Body Hints, or correct the text."
-        )
-    return [json.dumps(document) for document in documents]
 
 
 def _doubts(document, picture) -> list[str]:

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 
 from ..imaging.parsing import Parsing
 from ..imaging.studio import BACKGROUNDS
-from . import feedback, tensors
+from . import feedback, said, tensors
 from .sockets import PARSING
 
 
@@ -25,7 +25,24 @@ class ParsePhoto(io.ComfyNode):
                 io.Image.Input(
                     "image",
                     tooltip="Photo of a garment on a mannequin, dress form or hanger, or flat.",
-                )
+                ),
+                io.String.Input(
+                    "corrections",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Strokes through what a first parsing got wrong, as a stroke document "
+                    "with the roles garment, mannequin, background.",
+                ),
+                io.Mask.Input(
+                    "keep",
+                    optional=True,
+                    tooltip="Paint over garment that was missed; a line through it is enough.",
+                ),
+                io.Mask.Input(
+                    "drop",
+                    optional=True,
+                    tooltip="Paint over what was wrongly taken for garment; a line is enough.",
+                ),
             ],
             outputs=[
                 PARSING.Output(
@@ -57,14 +74,22 @@ class ParsePhoto(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image: torch.Tensor) -> io.NodeOutput:
+    def execute(
+        cls,
+        image: torch.Tensor,
+        corrections: str | None = None,
+        keep: torch.Tensor | None = None,
+        drop: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
         from ..imaging import overlay, parse
 
-        pictures = tensors.to_pictures(image, "image")
+        pairs = said.by_picture(image, corrections, keep, drop)
+        pictures = [one.picture for one in pairs]
         parsings: list[Parsing] = []
-        for index, picture in enumerate(pictures):
-            parsings.append(parse.parse(picture))
-            feedback.progress(index + 1, len(pictures))
+        for index, one in enumerate(pairs):
+            parsing = parse.parse(one.picture, corrections=one.corrections)
+            parsings.append(parsing._replace(warnings=(*one.doubts, *parsing.warnings)))
+            feedback.progress(index + 1, len(pairs))
         shown = tensors.from_pictures(
             [
                 overlay.labels_on_photo(picture, parsing.label_map)
