@@ -1,12 +1,16 @@
 """Nodes for the mannequin photo: what is in it, and the photo without the mannequin."""
 
+import comfy.model_management
 import torch
 from comfy_api.latest import io
 
 from ..imaging.parsing import Parsing
 from ..imaging.studio import BACKGROUNDS
-from . import feedback, said, tensors
+from ..inference.segmenters import registry
+from . import feedback, said, tensors, weights
 from .sockets import PARSING
+
+BUILT_IN = "built-in"
 
 
 class ParsePhoto(io.ComfyNode):
@@ -43,6 +47,14 @@ class ParsePhoto(io.ComfyNode):
                     optional=True,
                     tooltip="Paint over what was wrongly taken for garment; a line is enough.",
                 ),
+                io.Combo.Input(
+                    "engine",
+                    options=[BUILT_IN, *registry.ENGINES],
+                    default=BUILT_IN,
+                    optional=True,
+                    tooltip="built-in needs nothing; the others need weights in models/dressform "
+                    "and a fast computer, and help with unusual photos.",
+                ),
             ],
             outputs=[
                 PARSING.Output(
@@ -74,20 +86,35 @@ class ParsePhoto(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, engine: str | None = BUILT_IN) -> bool | str:
+        if engine in (None, BUILT_IN):  # None: the choice comes over a link
+            return True
+        if engine not in registry.ENGINES:
+            return (
+                f"engine must be one of {', '.join(registry.ENGINES)} or {BUILT_IN}, got {engine}."
+            )
+        return registry.missing(engine, weights.folder(registry.file(engine))) or True
+
+    @classmethod
     def execute(
         cls,
         image: torch.Tensor,
         corrections: str | None = None,
         keep: torch.Tensor | None = None,
         drop: torch.Tensor | None = None,
+        engine: str = BUILT_IN,
     ) -> io.NodeOutput:
         from ..imaging import overlay, parse
 
+        segment = None
+        if engine != BUILT_IN:
+            device = str(comfy.model_management.get_torch_device())
+            segment = registry.load(engine, weights.folder(registry.file(engine)), device)
         pairs = said.by_picture(image, corrections, keep, drop)
         pictures = [one.picture for one in pairs]
         parsings: list[Parsing] = []
         for index, one in enumerate(pairs):
-            parsing = parse.parse(one.picture, corrections=one.corrections)
+            parsing = parse.parse(one.picture, corrections=one.corrections, segment=segment)
             parsings.append(parsing._replace(warnings=(*one.doubts, *parsing.warnings)))
             feedback.progress(index + 1, len(pairs))
         shown = tensors.from_pictures(

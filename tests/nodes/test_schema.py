@@ -22,7 +22,7 @@ IDS = {
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
-    "DressformParsePhoto": [],
+    "DressformParsePhoto": ["engine"],
     "DressformRemoveMannequin": ["background"],
     "DressformProposeHints": ["all_parts"],
     "DressformRenderHints": ["grow_px"],

@@ -1,0 +1,18 @@
+"""Where ComfyUI keeps this pack's optional weights: models/dressform, or extra_model_paths.yaml."""
+
+from pathlib import Path
+
+import folder_paths
+
+KEY = "dressform"
+
+
+def folder(file: str) -> Path:
+    """Returns the folder that holds a weights file; the first of all where none does.
+
+    Args:
+        file: Relative to the folder, e.g. "u2net.onnx".
+    """
+    folder_paths.add_model_folder_path(KEY, str(Path(folder_paths.models_dir) / KEY))
+    listed = [Path(one) for one in folder_paths.get_folder_paths(KEY)]
+    return next((one for one in listed if (one / file).is_file()), listed[0])
