@@ -1,0 +1,1 @@
+"""Stages of the ghost mannequin: openings, back edge, cloth, light, second photo."""
