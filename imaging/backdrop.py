@@ -3,9 +3,6 @@
 import cv2
 import numpy as np
 
-from . import labels, matting
-from .parsing import Parsing
-
 # Boards, panels and skirtings run one way; with gradients this much stronger across one axis
 # than along it the fill follows that axis alone.
 DIRECTED = 1.8
@@ -95,23 +92,6 @@ def _noise(image: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
     generator = np.random.default_rng(0)
     luminance = generator.standard_normal((count, 1), np.float32)
     return luminance * sigma.astype(np.float32)
-
-
-def without_figure(image: np.ndarray, parsing: Parsing) -> np.ndarray:
-    """Returns the photo's own backdrop, filled in where garment, mannequin and stand were.
-
-    Args:
-        image: (H, W, 3) uint8 sRGB.
-        parsing: Of this photo.
-
-    Returns:
-        (H, W, 3) uint8; other things in the room stay.
-    """
-    gone = (parsing.label_map != labels.BACKGROUND) & (parsing.label_map != labels.CLUTTER)
-    # Contact shadows and blur reach this far. A distance: discs of this radius are slow.
-    margin = 4 * matting.band_px(*parsing.size)
-    away = cv2.distanceTransform((~gone).astype(np.uint8), cv2.DIST_L2, 3)
-    return fill(image, away <= margin)
 
 
 def cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:

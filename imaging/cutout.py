@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import backdrop, labels, masks, matting, pare, stitch, studio
+from . import backdrop, labels, masks, matting, pare, repaint, shadow, stitch, studio
 from .parsing import Parsing
 
 # A piece of garment under this share of the largest one is no second garment.
@@ -13,6 +13,13 @@ SMALL_PIECE = 0.15
 # It stays where it is no crumb, and near: a cuff behind an arm, a strap behind hair. The gap is in
 # shares of the photo's long side.
 CRUMB, NEAR = 0.01, 0.03
+# An arm or pole in front of the cloth is at most this wide, in halves of the garment's width, and
+# lies below this share of its height: above are neck and armholes, which stay open.
+HALF_WIDTH, TOP = 0.12, 0.3
+# Opacity from which a pixel shows nothing but garment.
+CERTAIN = 0.98
+# More than this share of inside around a hole makes it an opening.
+OF_INSIDE = 0.1
 
 
 class Cutout(NamedTuple):
@@ -23,7 +30,8 @@ class Cutout(NamedTuple):
         foreground: (H, W, 3) uint8 sRGB, the garment's colours without the old background's;
             equal to the photo where `alpha` is 1, extended outward where it is 0.
         alpha: (H, W) float32 in [0, 1], opacity of the garment with its visible inside.
-        repaint: (H, W) bool, where a body should appear, for a generative engine.
+        repaint: (H, W) bool, where a body should appear or cloth was made up, for a generative
+            engine: `repaint.area` and the filled holes.
     """
 
     image: np.ndarray
@@ -51,6 +59,7 @@ def remove(
     background: str = "white",
     color: tuple[int, int, int] = studio.WHITE,
     picture: np.ndarray | None = None,
+    fabric: str = "opaque",
 ) -> Cutout:
     """Removes mannequin and stand; the openings they were seen through stay open.
 
@@ -60,6 +69,7 @@ def remove(
         background: One of `studio.STAGES`.
         color: sRGB, 0 to 255; for the background "color".
         picture: (h, w, 3) uint8 sRGB of any size; for the background "picture".
+        fabric: One of `matting.FABRICS`.
 
     Returns:
         The garment with its visible inside on the chosen background.
@@ -69,14 +79,13 @@ def remove(
             sizes differ.
     """
     require(image, parsing, background, picture)
-    selection = select(image, parsing)
-    alpha = matting.alpha(image, selection.kept | selection.covered)
-    filled = image
-    if selection.covered.any():
-        filled = backdrop.fill(image, selection.covered, selection.kept)
+    kept, covered = select(image, parsing)
+    alpha = matting.alpha(image, kept | covered, fabric=fabric)
+    filled = backdrop.fill(image, covered, kept) if covered.any() else image
     foreground = matting.foreground(filled, alpha)
     shown = compose(foreground, alpha, image, parsing, background, color=color, picture=picture)
-    return Cutout(shown, foreground, alpha, selection.covered)
+    body = repaint.area(parsing, kept & (alpha >= CERTAIN))
+    return Cutout(shown, foreground, alpha, body | covered)
 
 
 def require(
@@ -122,8 +131,28 @@ def select(image: np.ndarray, parsing: Parsing) -> Selection:
     wall = parsing.label_map == labels.BACKGROUND
     garment = without_crumbs(parsing.garment & ~pare.backdrop(image, parsing.garment, wall))
     kept = garment | (without_crumbs(garment | parsing.interior) & parsing.interior)
-    hidden = masks.fill_holes(kept) & ~kept & (parsing.mannequin | parsing.support)
-    return Selection(kept, hidden)
+    return Selection(kept, _crossed(kept, parsing))
+
+
+def _crossed(kept: np.ndarray, parsing: Parsing) -> np.ndarray:
+    """Finds small holes with cloth all around: an arm or a pole that crosses in front of it."""
+    holes = masks.fill_holes(kept) & ~kept & (parsing.mannequin | parsing.support)
+    found, box = np.zeros_like(kept), masks.bounds(kept)
+    if box is None or not holes.any():
+        return found
+    count, pieces, stats, centres = cv2.connectedComponentsWithStats(holes.astype(np.uint8))
+    for number in range(1, count):
+        x, y, width, height, _ = stats[number]
+        if centres[number][1] < box.top + TOP * box.height:
+            continue
+        around = slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1)
+        hole = np.pad(pieces[around] == number, 1)
+        half = float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max())
+        rim = (masks.grow(hole, 1) & ~hole)[1:-1, 1:-1]
+        inside = parsing.interior[around][rim].mean() if rim.any() else 0
+        if half <= HALF_WIDTH * box.width and inside <= OF_INSIDE:
+            found[around] |= hole[1:-1, 1:-1]
+    return found
 
 
 def without_crumbs(garment: np.ndarray) -> np.ndarray:
@@ -175,22 +204,30 @@ def compose(
     Returns:
         (H, W, 3) uint8, equal to `foreground` where `alpha` is 1.
     """
-    return stitch.stitch(behind(photo, parsing, background, color, picture), foreground, alpha)
-
-
-def behind(
-    photo: np.ndarray,
-    parsing: Parsing,
-    background: str,
-    color: tuple[int, int, int] = studio.WHITE,
-    picture: np.ndarray | None = None,
-) -> np.ndarray:
-    """Returns the (H, W, 3) uint8 picture that stands behind the garment; see `compose`."""
     if background == "keep":
-        return backdrop.without_figure(photo, parsing)
+        return _in_place(foreground, alpha, photo, parsing)
+    page = np.full_like(photo, studio.WHITE)
     if background == "studio":
-        return np.full_like(photo, studio.WHITE)
-    if background == "picture" and picture is not None:
-        return backdrop.cover(picture, *photo.shape[:2])
-    plain = {**studio.BACKGROUNDS, "transparent": studio.WHITE, "color": color}[background]
-    return np.full_like(photo, plain)
+        page = np.repeat(shadow.cast(photo, parsing)[..., None], 3, axis=2)
+    elif background == "color":
+        page = np.full_like(photo, color)
+    elif background == "picture" and picture is not None:
+        page = backdrop.cover(picture, *photo.shape[:2])
+    elif background != "transparent":
+        page = np.full_like(photo, studio.BACKGROUNDS[background])
+    return stitch.stitch(page, foreground, alpha)
+
+
+def _in_place(
+    foreground: np.ndarray, alpha: np.ndarray, photo: np.ndarray, parsing: Parsing
+) -> np.ndarray:
+    """Leaves the photo as it is but where mannequin and stand were."""
+    gone = parsing.mannequin | parsing.support
+    # Contact shadows and blur reach this far. A distance: discs of this radius are slow.
+    margin = 4 * matting.band_px(*parsing.size)
+    away = cv2.distanceTransform((~gone).astype(np.uint8), cv2.DIST_L2, 3)
+    changed = away <= margin
+    behind = backdrop.fill(photo, changed | (alpha > 0) | parsing.garment | parsing.interior)
+    result = stitch.stitch(behind, foreground, alpha)
+    np.copyto(result, photo, where=~changed[..., None])
+    return result

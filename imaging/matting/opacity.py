@@ -223,11 +223,12 @@ def _project(
     off = pixel - (ground + found[:, None] * across)
     contrast = np.maximum((across**2).sum(1), 1e-6)
     strange = 0.25 * np.minimum((off**2).sum(1), 1) / contrast
-    # A colour that its side of the mask often has here, as a white stripe, tells nothing.
+    # A colour that its side of the mask often has here, as a white stripe, belongs to that side.
     usual = np.where(inside, (1 - place) ** 2 / of_cloth, place**2 / of_ground)
     common = np.where(inside, cells.sample(model.misleading, rows, columns, step)[:, 0], 0)
-    doubt = np.sqrt(varies + strange) + np.minimum(common / COMMON, 1)
-    return found, doubt / np.maximum(-np.expm1(-USUAL * usual), 1e-3)
+    hard = inside.astype(np.float32)
+    found = hard - np.expm1(-USUAL * usual) * (found - hard)
+    return found, np.sqrt(varies + strange) + np.minimum(common / COMMON, 1)
 
 
 def _combine(
