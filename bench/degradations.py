@@ -81,3 +81,12 @@ def before_own_color(photo: np.ndarray, truth: np.ndarray) -> np.ndarray:
     other = cv2.cvtColor(np.clip(np.rint(moved), 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
     soft = masks.feather(wall, 2)[..., None]  # the outline keeps the softness of the photo's
     return np.rint(other * soft + photo * (1 - soft)).astype(np.uint8)
+
+
+def turned(picture: np.ndarray, angle_deg: float) -> np.ndarray:
+    """Turns a photo or a label map about its middle, its top to the right; the rim is repeated."""
+    height, width = picture.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -angle_deg, 1)
+    way = cv2.INTER_NEAREST if picture.ndim == 2 else cv2.INTER_LINEAR  # labels have no middle
+    size = width, height
+    return cv2.warpAffine(picture, matrix, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
