@@ -108,9 +108,9 @@ class LoadFolder(io.ComfyNode):
             text = [*taken.sentences, batch.summary(taken.counts)]
             nothing = ExecutionBlocker(None)  # in silence: there is nothing to do
             return io.NodeOutput(nothing, nothing, nothing, 0, ui=feedback.sentences(cls, text))
-        if whole_folder:
-            own = cls.hidden.prompt[cls.hidden.unique_id]["inputs"] if cls.hidden.prompt else {}
-            onward.again(now, "DressformLoadFolder", own)
+        if whole_folder and cls.hidden and cls.hidden.prompt:
+            own = cls.hidden.prompt[cls.hidden.unique_id]
+            onward.again(now, own["class_type"], own["inputs"])
         image = tensors.from_pictures([taken.picture])
         row = taken.product.row
         text = [*taken.sentences, batch.summary(taken.counts), f"Now {row.file}."]
@@ -125,15 +125,15 @@ class LoadFolder(io.ComfyNode):
 
 def _count_saves(node: type[io.ComfyNode]) -> int:
     """How many nodes of the workflow save the product of this one."""
+    if node.hidden is None:
+        return 1
     link = [node.hidden.unique_id, PRODUCT_OUTPUT]
-    return max(
-        1,
-        sum(
-            entry.get("class_type") == "DressformSaveProduct"
-            and entry.get("inputs", {}).get("product") == link
-            for entry in (node.hidden.prompt or {}).values()
-        ),
-    )
+    linked = [
+        entry.get("inputs", {}).get("product") == link
+        for entry in (node.hidden.prompt or {}).values()
+        if entry.get("class_type") == "DressformSaveProduct"
+    ]
+    return max(1, sum(linked))
 
 
 def _roots() -> list[Path]:

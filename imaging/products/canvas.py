@@ -184,7 +184,7 @@ def _scaled(image: np.ndarray, size: list[int]) -> np.ndarray:
 
 def _highest(codes: np.ndarray, size: list[int]) -> np.ndarray:
     """Scales a map; a smaller one keeps the highest code, so that nothing invented is hidden."""
-    factor = codes.shape[0] // size[0]
+    factor = max(-(-was // now) for was, now in zip(codes.shape, size, strict=True))
     if factor > 1:
         codes = cv2.dilate(codes, np.ones((factor, factor), np.uint8))
     return cv2.resize(codes, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)

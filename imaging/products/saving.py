@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .choices import FORMATS
 PNG_LEVEL = 4  # as ComfyUI's own; 9 takes five times as long for a few percent
 FULL_COLOR_QUALITY = 90  # from here on JPEG keeps colour at full resolution: red edges stay sharp
 MAX_EXIF_BYTES = 60_000  # a JPEG's or WebP reader's limit is 64 KiB
+ABANDONED_S = 3600.0  # nobody writes one picture for an hour
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _EXIF_DESCRIPTION = 0x010E
 
@@ -62,6 +64,7 @@ def write(
     encoded = _encode(Image.fromarray(image), suffix, quality, texts or {})
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         with files.whole(path) as partial, partial.open("wb") as file:
             file.write(encoded)
             file.flush()
@@ -94,6 +97,14 @@ def _exif(texts: Mapping[str, str]) -> bytes:
         exif[_EXIF_DESCRIPTION] = json.dumps(dict(texts))
     written = exif.tobytes()
     return written if texts and len(written) <= MAX_EXIF_BYTES else b""
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a process that was killed while it wrote has left here."""
+    for left in folder.glob(".*.partial.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                left.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
