@@ -11,8 +11,6 @@ from .hollow import openings as hollows
 from .parsing import Parsing
 from .studio import BACKGROUNDS
 
-# How an opening is filled: with cloth, or smooth, for a generative engine to paint over.
-METHODS = ("complete", "generator")
 # Half width of the band that is repainted around an opening, at a long side of 1024 px.
 BAND_PX = 4.0
 # What the user reads.
@@ -82,7 +80,7 @@ def complete(
         background: One of `studio.STAGES`.
         color: sRGB, 0 to 255; for the background "color".
         picture: (h, w, 3) uint8 sRGB; for the background "picture".
-        method: One of METHODS.
+        method: One of `studio.GHOST_METHODS`.
         inside: (h, w, 3) uint8 sRGB, a second photo that shows the inside of the back, of any size;
             it is not mirrored.
         inside_parsing: Of the second photo; None parses it.
@@ -93,9 +91,10 @@ def complete(
     Raises:
         ValueError: There is no garment, method or background is unknown, or the sizes differ.
     """
-    if method not in METHODS:
+    if method not in studio.GHOST_METHODS:
         raise ValueError(
-            f"method must be one of {', '.join(METHODS)}, got {method!r}. Choose one of these."
+            f"method must be one of {', '.join(studio.GHOST_METHODS)}, got {method!r}. "
+            "Choose one of these."
         )
     cutout.require(image, parsing, background, picture)
     kept, covered = cutout.select(image, parsing)

@@ -13,6 +13,9 @@ WHITE = (255, 255, 255)
 # transparent: white under an alpha; color: one of the user's; picture: one of the user's, cropped
 # to cover; studio: white with the shadow that the photo shows.
 STAGES = (*BACKGROUNDS, "transparent", "color", "picture", "studio")
+# How a ghost mannequin's openings are filled: with cloth, or smooth, for a generative engine to
+# paint over.
+GHOST_METHODS = ("complete", "generator")
 
 
 def color(text: str) -> tuple[int, int, int]:

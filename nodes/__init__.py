@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import served
 from .folder import LoadFolder
+from .ghost import MakeGhostMannequin
 from .hints import ProposeHints, RenderHints
 from .lint import LintPhoto
 from .mannequin import ParsePhoto, RemoveMannequin
@@ -21,6 +22,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     LoadFolder,
     SaveProduct,
     LintPhoto,
+    MakeGhostMannequin,
 )
 
 

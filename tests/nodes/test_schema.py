@@ -19,6 +19,7 @@ IDS = {
     "DressformLoadFolder": "Load Product Folder",
     "DressformSaveProduct": "Save Product",
     "DressformLintPhoto": "Lint Photo",
+    "DressformGhostMannequin": "Make Ghost Mannequin",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -40,6 +41,7 @@ WIDGETS = {
         "save_to",
     ],
     "DressformLintPhoto": ["least_grade"],
+    "DressformGhostMannequin": ["method", "background", "color"],
 }
 MAX_TOOLTIP = 160
 
