@@ -53,7 +53,7 @@ class Journal:
             OSError: The disk is full or read-only; what stood there is unharmed.
         """
         lines = "".join(json.dumps(row._asdict()) + "\n" for row in rows)
-        with self._path.open("ab+") as file:
+        with _told(self._out), self._path.open("ab+") as file:
             end = file.seek(0, os.SEEK_END)
             torn = end > 0 and _last_byte(file) != b"\n"
             try:
@@ -85,8 +85,10 @@ def opened(out: Path) -> Iterator[Journal]:
         OSError: It cannot be made or written.
         RuntimeError: Another process holds it for longer than LOCK_TIMEOUT_S.
     """
-    (out / FOLDER).mkdir(parents=True, exist_ok=True)
-    with (out / FOLDER / "lock").open("ab") as file:
+    with contextlib.ExitStack() as stack:
+        with _told(out):
+            (out / FOLDER).mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((out / FOLDER / "lock").open("ab"))
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while not _lock(file.fileno()):
             if time.monotonic() > deadline:
@@ -99,6 +101,17 @@ def opened(out: Path) -> Iterator[Journal]:
         journal = Journal(out)
         yield journal
         journal.close()
+
+
+@contextlib.contextmanager
+def _told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{out} must take the list of what is done, got: {error.strerror or error}. Free some "
+            "space or correct the folder's rights, then run it again."
+        ) from error
 
 
 def _read(path: Path) -> dict[Key, Row]:

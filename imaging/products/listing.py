@@ -72,7 +72,10 @@ def photos(
             entries = _entries(place)
         except OSError as error:
             if place == folder:
-                raise
+                raise OSError(
+                    f"folder must be readable, got {folder.name!r}: {error.strerror}. Correct its "
+                    "rights."
+                ) from error
             reason = f"The folder cannot be read: {error.strerror}. Correct its rights."
             found.append(Photo(prefix, place, reason=reason))
             continue
