@@ -1,9 +1,11 @@
 """Draws the whole way for many photos on one sheet, to be looked at.
 
     python bench/contact_sheet.py [PHOTO ...] [--person PHOTO] [--out SHEET.jpg]
+    python bench/contact_sheet.py --parsings FOLDER [--out SHEET.jpg]
 
 Without photos, the shipped samples. A row: photo, parsing with the located body, cleaned picture,
-hints, on-model picture, verdict. A column that could not be made shows why.
+hints, on-model picture, verdict. A column that could not be made shows why. With --parsings, only
+the parsings of all photos in a folder, each with its kind and confidence.
 """
 
 import argparse
@@ -22,6 +24,8 @@ from PIL import Image, ImageDraw, ImageFont
 SAMPLES = Path(__file__).parents[1] / "samples"
 CELL_HEIGHT, CELL_WIDTH = 480, 360
 WHITE = 255
+# Of a sheet of parsings.
+SMALL, COLUMNS, CAPTION_PX = 0.5, 10, 24
 
 
 def cell(picture: np.ndarray) -> np.ndarray:
@@ -95,6 +99,33 @@ def row(photo: np.ndarray, person: np.ndarray) -> np.ndarray:
     return np.hstack([attempt(make) for make in makers])
 
 
+def parsed(path: Path) -> np.ndarray:
+    """Returns a small cell with the parsing of a photo, its kind and confidence below."""
+    photo = pictures.open_picture(path)
+    parsing = parse.parse(photo)
+    shown = cell(overlay.labels_on_photo(photo, parsing.label_map))
+    small = cv2.resize(shown, None, fx=SMALL, fy=SMALL, interpolation=cv2.INTER_AREA)
+    page = Image.new("RGB", (small.shape[1], small.shape[0] + CAPTION_PX), "white")
+    page.paste(Image.fromarray(small), (0, 0))
+    caption = f"{parsing.kind} {parsing.confidence:.2f}"
+    place = page.width / 2, small.shape[0] + CAPTION_PX / 2
+    font = ImageFont.load_default(size=16)
+    ImageDraw.Draw(page).text(place, caption, (30, 30, 30), font, anchor="mm")
+    return np.asarray(page)
+
+
+def sheet_of_parsings(folder: Path) -> np.ndarray:
+    """Returns the parsings of all photos in a folder, COLUMNS side by side."""
+    suffixes = pictures.SUFFIXES
+    photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    if not photos:
+        raise SystemExit(f"no photos found: --parsings must be a folder of photos, got {folder}")
+    cells = [parsed(photo) for photo in photos]
+    cells += [np.full_like(cells[0], WHITE)] * (-len(cells) % min(COLUMNS, len(cells)))
+    rows = range(0, len(cells), COLUMNS)
+    return np.vstack([np.hstack(cells[first : first + COLUMNS]) for first in rows])
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -102,13 +133,22 @@ def main() -> None:
     options.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
     options.add_argument("--person", type=Path, default=SAMPLES / "person.jpg")
     options.add_argument("--out", type=Path, default=Path("out/contact_sheet.jpg"))
+    options.add_argument("--parsings", type=Path, metavar="FOLDER", help="parsings only, of all")
     chosen = options.parse_args()
+    if chosen.parsings:
+        save(chosen.out, sheet_of_parsings(chosen.parsings))
+        return
     person = pictures.open_picture(chosen.person)
     photos = chosen.photos or sorted(SAMPLES.glob("*/photo.jpg"))
     sheet = np.vstack([row(pictures.open_picture(photo), person) for photo in photos])
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    pictures.save_picture(chosen.out, sheet)
-    print(chosen.out)
+    save(chosen.out, sheet)
+
+
+def save(path: Path, sheet: np.ndarray) -> None:
+    """Writes the sheet and says where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures.save_picture(path, sheet)
+    print(path)
 
 
 if __name__ == "__main__":

@@ -70,9 +70,10 @@ TAGGED = {
 DAMAGES = (
     Damage("blur", "sigma 2 px", lambda photo: cv2.GaussianBlur(photo, (0, 0), 2.0)),
     Damage("blur", "sigma 3 px", lambda photo: cv2.GaussianBlur(photo, (0, 0), 3.0)),
-    Damage("noise", "8 levels", lambda photo: degradations.noisy(photo, 8)),
-    Damage("compression", "quality 15", lambda photo: degradations.compressed(photo, 15)),
-    Damage("compression", "quality 8", lambda photo: degradations.compressed(photo, 8)),
+    Damage("noise", "6 levels", lambda photo: degradations.noisy(photo, 6)),
+    Damage("noise", "12 levels", lambda photo: degradations.noisy(photo, 12)),
+    Damage("compression", "quality 25", lambda photo: degradations.compressed(photo, 25)),
+    Damage("compression", "quality 10", lambda photo: degradations.compressed(photo, 10)),
     Damage("brightness", "-2 EV", lambda photo: degradations.exposed(photo, -2)),
     Damage("brightness", "-3 EV", lambda photo: degradations.exposed(photo, -3)),
     Damage(
