@@ -94,9 +94,11 @@ class LoadFolder(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..imaging.products import batch, places, work
 
+        base = Path(folder_paths.get_input_directory())
+        photos = places.readable(folder, base, _roots(), ALLOW)
         order = work.Order(
-            places.readable(folder, Path(folder_paths.get_input_directory()), _roots(), ALLOW),
-            folder.strip(),
+            photos,
+            places.label(photos, base),
             places.writable(save_to, Path(folder_paths.get_output_directory())),
             redo,
             subfolders,

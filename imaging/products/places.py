@@ -44,6 +44,12 @@ def readable(text: str, base: Path, roots: Sequence[Path], allow: str) -> Path:
     return path
 
 
+def label(path: Path, base: Path) -> str:
+    """Returns one name for a folder however it was written, that a move of ComfyUI leaves alone."""
+    start = Path(os.path.abspath(base))
+    return (path.relative_to(start) if path.is_relative_to(start) else path).as_posix()
+
+
 def writable(text: str, root: Path) -> Path:
     """Returns the folder below `root` that takes the pictures; it need not exist yet.
 
