@@ -6,7 +6,7 @@ FOLDER holds a folder for each scene with photo.jpg and labels.png; default: the
 Each scene's true label map is spoiled in several ways (and parsed by the shipped parser), one
 stroke is drawn through the middle of the largest wrong part, and the label maps before and after
 are compared with the truth. The garment's inside is left out. --fit prints the coefficients of
-imaging/parser/corrections.py, fitted on the scenes instead.
+imaging/parser/belonging.py, fitted on the scenes instead.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from dressform.imaging import labels, parse, pictures, strokes
-from dressform.imaging.parser import corrections, patch_graph, superpixels
+from dressform.imaging.parser import belonging, corrections, patch_graph, superpixels
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 WORKING_PX = 512
@@ -218,7 +218,7 @@ def fit(scenes: list[Scene]) -> dict[str, float]:
     spread = x.std(0)
     spread[spread == 0] = 1
     solution = _logistic(x / spread, y.astype(float), w / w.sum()) / spread
-    return dict(zip(corrections.COEFFICIENTS, solution.round(4).tolist(), strict=True))
+    return dict(zip(belonging.COEFFICIENTS, solution.round(4).tolist(), strict=True))
 
 
 def _examples(scene: Scene, case: Case, *, unsure: bool) -> tuple[np.ndarray, np.ndarray] | None:
@@ -233,16 +233,16 @@ def _examples(scene: Scene, case: Case, *, unsure: bool) -> tuple[np.ndarray, np
         amount = cv2.resize(noise.astype(np.float32), scene.truth.shape[::-1])[..., None]
         shares = (1 - amount) * shares + amount * one_hot(scene.truth)
         shares = cv2.GaussianBlur(shares, (0, 0), 3)
-    graph = patch_graph.cut(scene.image, corrections.GROUPS[shares.argmax(-1)])
+    graph = patch_graph.cut(scene.image, belonging.GROUPS[shares.argmax(-1)])
     mass = np.stack([graph.patches.mean(shares[..., value]) for value in range(6)], 1)
     struck = corrections.owners(graph, seeds) == target
-    evidence = corrections.evidence(graph, mass, struck, target, seeds == target)
+    evidence = belonging.evidence(graph, mass, struck, target, seeds == target)
     if evidence is None:
         return None
     asked = graph.patches.mean(case.wrong)
     wanted = graph.patches.mean(GROUPS[scene.truth] == target)
     inside = graph.patches.mean(GROUPS[scene.truth] == INSIDE)
-    candidates = corrections.GROUPS[mass.argmax(1)] != target
+    candidates = belonging.GROUPS[mass.argmax(1)] != target
     clear = (inside < 0.5) & ((asked > 0.5) | (wanted < 0.5)) & ~struck
     return evidence[candidates & clear], asked[candidates & clear] > 0.5
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import labels, scribble, strokes
 from ..strokes import StrokeDocument
-from . import patch_graph
+from . import belonging, patch_graph
 from .patch_graph import PatchGraph
 
 ROLE_LABELS = {
@@ -20,59 +20,14 @@ ROLE_LABELS = {
 }
 """Role of a correcting stroke to the label that its pixels get; other roles are no corrections."""
 
-UNSAID, NO_GARMENT = 255, 254  # values of a map of seeds that are no label
+UNSAID, NO_GARMENT = belonging.UNSAID, 254  # values of a map of seeds that are no label
 COUNT = 6  # labels
 
-# A correction does not tell the stand from the mannequin, nor the room from its wall.
-GROUPS = np.array(
-    [
-        labels.BACKGROUND,
-        labels.GARMENT,
-        labels.MANNEQUIN,
-        labels.MANNEQUIN,
-        labels.INTERIOR,
-        labels.BACKGROUND,
-    ],
-    np.uint8,
-)
 # The photo is cut into patches on a copy of at most this long side: bounds the time.
 GRAPH_PX = 512
 LEAST_PX = 24  # a picture with a shorter side has too few patches to spread over
 # A patch is a stroke's own where the stroke covers this share of it.
 COVERED = 0.15
-
-COEFFICIENTS = {
-    "one": -4.793,
-    "way": -0.2876,
-    "hurdle": 0.7291,
-    "color": -2.951,
-    "share": 9.4653,
-    "same_label": 7.3914,
-    "remote": -18.5517,
-    "remote_in_spans": 0.7549,
-    "color_of_target": 0.2332,
-    "color_of_rest": 2.1516,
-    "at_side": 0.5162,
-    "same_part": 0.2585,
-    "part_size": -0.4137,
-    "struck_size": 0.1864,
-    "span": 0.6964,
-    "to_garment": -0.2549,
-    "to_background": -0.2735,
-    "interior": 8.4387,
-}
-"""Weight of each measurement in the logistic model; fitted by `bench/corrections.py --fit`."""
-
-# Lab units on a way: a patch's own grain, and what crossing a border of the parsing costs.
-GRAIN_LAB, BORDER_LAB = 0.5, 6.0
-# Shading changes lightness before it changes hue.
-COLOR_WEIGHTS = np.array([0.7, 1.0, 1.0])
-PALETTE_COLORS = 96  # of a group of patches; bounds the time of comparing all with all
-NO_COLOR_LAB = 60.0  # stands for "nothing to compare with"
-# Lab distance at which neighbours no longer count as one surface, and the weight of neighbours
-# against a patch's own evidence.
-SURFACE_LAB, NEIGHBOURS = 6.0, 1.5
-SMOOTHINGS = 4
 
 
 def apply(
@@ -173,7 +128,7 @@ def obey(
     size = label_map.shape[0], label_map.shape[1]
     seeds = seed_map(corrections, size)
     coarse = cv2.resize(small, size[::-1], interpolation=cv2.INTER_NEAREST)
-    disobeyed = (seeds < COUNT) & (GROUPS[label_map] != seeds)
+    disobeyed = (seeds < COUNT) & (belonging.GROUPS[label_map] != seeds)
     kept = (seeds == NO_GARMENT) & (label_map == labels.GARMENT)
     obeyed = label_map.copy()
     obeyed[disobeyed] = seeds[disobeyed]
@@ -248,11 +203,11 @@ def _decide_dropped(seeds: np.ndarray, shares: np.ndarray, image: np.ndarray) ->
     """
     count, pieces = cv2.connectedComponents((seeds == NO_GARMENT).astype(np.uint8))
     decided = seeds.copy()
-    found = GROUPS[shares.argmax(-1)]
+    found = belonging.GROUPS[shares.argmax(-1)]
     for piece in range(1, count):
         here = pieces == piece
         choices = (labels.BACKGROUND, labels.MANNEQUIN)
-        likely = np.bincount(GROUPS, shares[here].mean(0), COUNT)[list(choices)]
+        likely = np.bincount(belonging.GROUPS, shares[here].mean(0), COUNT)[list(choices)]
         if likely.max() < 0.1:  # the parser gave all of it to the garment
             color = np.median(image[here], axis=0)
             likely = np.array([-_color_gap(image[found == value], color) for value in choices])
@@ -278,13 +233,13 @@ def _spread(shares: np.ndarray, image: np.ndarray, seeds: np.ndarray) -> np.ndar
     planes = [np.ascontiguousarray(shares[..., value]) for value in range(COUNT)]
     if scale != 1:  # OpenCV averages four channels at most at once
         planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
-    graph = patch_graph.cut(small, GROUPS[np.argmax(planes, 0)])
+    graph = patch_graph.cut(small, belonging.GROUPS[np.argmax(planes, 0)])
     mass = np.stack([graph.patches.mean(plane) for plane in planes], 1)
     turned = np.full(graph.patches.count, UNSAID, np.uint8)
     surest = np.full(graph.patches.count, 0.5)
     owned = owners(graph, small_seeds)
     for value in np.unique(owned[owned != UNSAID]):
-        likely = belonging(graph, mass, owned, int(value), small_seeds == value)
+        likely = belonging.likelihood(graph, mass, owned, int(value), small_seeds == value)
         better = likely > surest
         turned[better], surest[better] = value, likely[better]
     painted, sure = graph.patches.paint(turned), graph.patches.paint(surest).astype(np.float32)
@@ -313,99 +268,3 @@ def owners(graph: PatchGraph, seeds: np.ndarray) -> np.ndarray:
         else:  # a stroke thinner than that covers a little of many patches
             owners[covered > 0] = value
     return owners
-
-
-def belonging(
-    graph: PatchGraph, mass: np.ndarray, owners: np.ndarray, target: int, drawn: np.ndarray
-) -> np.ndarray:
-    """Estimates which patches belong to what the strokes of one label struck.
-
-    Args:
-        mass: (count, 6) mean shares of every patch.
-        owners: (count,) uint8, label of the strokes on every patch, or UNSAID.
-        target: The label.
-        drawn: (H, W) bool, the pixels of its strokes.
-
-    Returns:
-        (count,) float64 in [0, 1]; 1 on the strokes' own patches, 0 on those of other strokes, on
-        those which have the label already, and on all that no chain of likely patches reaches.
-    """
-    struck = owners == target
-    measured = evidence(graph, mass, struck, target, drawn)
-    likely = struck.astype(np.float64)
-    if measured is None:
-        return likely
-    score = measured @ np.array(list(COEFFICIENTS.values()))
-    fixed = (GROUPS[mass.argmax(1)] == target) | (owners != UNSAID)
-    weights = graph.rims * np.exp(-((graph.steps / SURFACE_LAB) ** 2))
-    total = np.add.reduceat(graph.rims, graph.starts)
-    for _ in range(SMOOTHINGS):
-        around = np.add.reduceat(weights * (2 * likely - 1)[graph.first], graph.starts) / total
-        likely = 1 / (1 + np.exp(-np.clip(score + NEIGHBOURS * around, -30, 30)))
-        likely[fixed] = struck[fixed]
-    chain = likely > 0.5
-    open_edges = np.where(chain[graph.first] & chain[graph.second], 0.0, patch_graph.UNREACHED)
-    reached = patch_graph.distances(graph, struck, open_edges) < patch_graph.UNREACHED
-    return np.where(reached, likely, 0.0)
-
-
-def evidence(
-    graph: PatchGraph, mass: np.ndarray, struck: np.ndarray, target: int, drawn: np.ndarray
-) -> np.ndarray | None:
-    """Measures every patch against the strokes of one label.
-
-    Args:
-        mass, target, drawn: As for `belonging`.
-        struck: (count,) bool, the strokes' own patches.
-
-    Returns:
-        (count, len(COEFFICIENTS)) float64, a column for each coefficient; None where the strokes
-        confirm what was there.
-    """
-    group = GROUPS[mass.argmax(1)]
-    wrong = struck & (group != target)
-    if not wrong.any():
-        return None
-    old = np.bincount(group[wrong]).argmax()
-    share = mass[:, GROUPS == target].sum(1)
-    border = BORDER_LAB * (group[graph.first] != group[graph.second])
-    way = patch_graph.distances(graph, struck, graph.steps + GRAIN_LAB + border)
-    hurdle = patch_graph.distances(graph, struck, graph.steps, bottleneck=True)
-    others = (group == old) & ~struck
-    rest = others & (way > np.median(way[others])) if others.any() else others
-    lab = graph.lab * COLOR_WEIGHTS
-    numbers = patch_graph.parts(graph, group)
-    sizes = np.bincount(numbers, graph.patches.areas, len(numbers)) / graph.patches.areas.sum()
-    remote = patch_graph.remoteness(graph, drawn if drawn.any() else graph.patches.paint(struck))
-    ys, xs = np.nonzero(drawn)
-    span = max(np.ptp(ys), np.ptp(xs)) / max(drawn.shape) if len(ys) else 0.0
-    columns = {
-        "one": np.ones(len(mass)),
-        "way": np.log1p(way / 10),
-        "hurdle": np.log1p(hurdle / 3),
-        "color": np.log1p(_nearest(lab, lab[struck]) / 3),
-        "share": share,
-        "same_label": group == old,
-        "remote": remote,
-        "remote_in_spans": np.log1p(remote / (span + 0.01)),
-        "color_of_target": np.log1p(_nearest(lab, lab[(share > 0.5) & ~struck]) / 3),
-        "color_of_rest": np.log1p(_nearest(lab, lab[rest]) / 3),
-        "at_side": patch_graph.at_sides(graph),
-        "same_part": np.isin(numbers, numbers[wrong]),
-        "part_size": np.log(sizes[numbers] + 1e-3),
-        "struck_size": np.full(len(mass), np.log(sizes[np.unique(numbers[wrong])].sum() + 1e-3)),
-        "span": np.full(len(mass), np.log(span + 0.01)),
-        "to_garment": np.full(len(mass), target == labels.GARMENT),
-        "to_background": np.full(len(mass), target == labels.BACKGROUND),
-        "interior": group == labels.INTERIOR,
-    }
-    return np.stack([columns[name] for name in COEFFICIENTS], 1).astype(np.float64)
-
-
-def _nearest(lab: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Returns (count,) Lab distance to the nearest colour of a palette."""
-    if not len(palette):
-        return np.full(len(lab), NO_COLOR_LAB)
-    some = palette[:: -(-len(palette) // PALETTE_COLORS)]
-    squares = (lab**2).sum(1)[:, None] + (some**2).sum(1) - 2 * lab @ some.T
-    return np.sqrt(np.maximum(squares.min(1), 0))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from dressform.imaging import labels, parse, strokes
-from dressform.imaging.parser import corrections
+from dressform.imaging.parser import belonging, corrections
 
 SIZE = (128, 96)
 GREY, BLUE, WOOD = (205, 205, 200), (60, 80, 150), (190, 150, 110)
@@ -109,11 +109,11 @@ def test_on_a_strokes_pixels_its_label_wins_and_the_later_stroke_over_the_earlie
         expected[alone != corrections.UNSAID] = corrections.ROLE_LABELS[stroke.role]
     struck = expected != corrections.UNSAID
     assert struck.any()
-    assert (corrections.GROUPS[after.argmax(-1)] == expected)[struck].all()
+    assert (belonging.GROUPS[after.argmax(-1)] == expected)[struck].all()
     assert np.allclose(after.sum(-1), 1, atol=1e-5)
     full = corrections.obey(np.zeros((256, 192), np.uint8), after.argmax(-1).astype(np.uint8), said)
     wide = corrections.seed_map(said, (256, 192))
-    assert (corrections.GROUPS[full] == wide)[wide != corrections.UNSAID].all()
+    assert (belonging.GROUPS[full] == wide)[wide != corrections.UNSAID].all()
 
 
 def test_a_mannequin_stroke_says_support_where_the_shares_lean_to_it(scene):
@@ -288,7 +288,7 @@ class TestParse:
         )
         label_map = parse.parse(image, said).label_map
         seeds = corrections.seed_map(said, label_map.shape)
-        assert (corrections.GROUPS[label_map] == seeds)[seeds != corrections.UNSAID].all()
+        assert (belonging.GROUPS[label_map] == seeds)[seeds != corrections.UNSAID].all()
 
     def test_another_engine_is_corrected_in_the_same_way(self, photo):
         image, truth = photo

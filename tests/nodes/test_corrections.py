@@ -1,4 +1,4 @@
-"""Corrections through the node: strokes, painted masks, batches and users' mistakes."""
+"""Corrections and engines through the node: strokes, painted masks, batches, mistakes."""
 
 import numpy as np
 import pytest
@@ -126,3 +126,44 @@ def test_as_many_documents_as_pictures_are_needed(nodes, torch, photo, lost):
         nodes.ParsePhoto.execute(
             image=torch.cat([photo] * 3), corrections=f"[{stroke()},{stroke()}]"
         )
+
+
+class TestEngines:
+    @pytest.fixture
+    def folder(self, nodes, monkeypatch, tmp_path):
+        """The weights' folder of a ComfyUI that keeps its models in a temporary one."""
+        import folder_paths
+
+        monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path))
+        monkeypatch.setattr(folder_paths, "folder_names_and_paths", {})
+        return tmp_path / "dressform"
+
+    def test_without_weights_the_run_is_refused_before_it_starts(self, nodes, photo, folder):
+        assert nodes.ParsePhoto.validate_inputs() is True
+        assert nodes.ParsePhoto.validate_inputs(engine="built-in") is True
+        sentence = nodes.ParsePhoto.validate_inputs(engine="u2net")
+        assert f"must have its weights at {folder / 'u2net.onnx'}" in sentence
+        assert "must be one of" in nodes.ParsePhoto.validate_inputs(engine="rmbg")
+        with pytest.raises(FileNotFoundError, match=r"engine u2net must have its weights at"):
+            nodes.ParsePhoto.execute(image=photo, engine="u2net")
+
+    def test_an_engine_takes_the_place_of_the_built_in_one(self, nodes, photo, folder, monkeypatch):
+        from dressform.inference.segmenters import registry
+
+        def load(name, place, device):
+            assert (name, place) == ("u2net", folder)
+
+            def segment(image):
+                found = np.zeros((*image.shape[:2], 6), np.float32)
+                found[..., labels.BACKGROUND] = 1
+                found[20:80, 10:54] = (0, 1, 0, 0, 0, 0)
+                return found
+
+            return segment
+
+        folder.mkdir()
+        (folder / "u2net.onnx").write_bytes(b"weights")
+        assert nodes.ParsePhoto.validate_inputs(engine="u2net") is True
+        monkeypatch.setattr(registry, "load", load)
+        parsed = nodes.ParsePhoto.execute(image=photo, engine="u2net")
+        assert iou(parsed[1][0]) > 0.95
