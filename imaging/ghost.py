@@ -112,12 +112,11 @@ def complete(
     patched = _patched(image, patches)
     alpha = matting.alpha(patched, kept | covered)
     sheet = _Sheet(matting.foreground(patched, alpha), alpha, _sources(alpha, covered))
-    for layer in layers:
-        sheet = _under(sheet, layer)
+    sheet = _over(sheet, layers)
     shown = cutout.compose(
         sheet.color, sheet.alpha, image, parsing, background, color=color, picture=picture
     )
-    made = hollows.area(holes, covered.shape) | covered
+    made = sheet.sources == provenance.INVENTED
     band = max(1, round(BAND_PX * max(made.shape) / 1024))
     repaint = masks.grow(made, band) & (sheet.alpha > 0.5) | made
     return Ghost(shown, sheet.alpha, repaint, sheet.sources, warnings)
@@ -198,21 +197,21 @@ def _sources(alpha: np.ndarray, covered: np.ndarray) -> np.ndarray:
     return sources
 
 
-def _under(sheet: _Sheet, layer: _Layer) -> _Sheet:
-    """Slides a layer below what is there already; opaque pixels stay as they are."""
-    window = (slice(layer.box.top, layer.box.bottom), slice(layer.box.left, layer.box.right))
-    above = sheet.alpha[window]
-    below = np.where(layer.alpha < FAINT, 0, layer.alpha) * (1 - above)
-    total = above + below
-    share = np.divide(above, total, out=np.ones_like(above), where=total > 0)[..., None]
+def _over(sheet: _Sheet, layers: list[_Layer]) -> _Sheet:
+    """Lays a sheet over layers; opaque pixels stay as they are."""
     color, alpha, sources = (array.copy() for array in sheet)
-    mixed = sheet.color[window] * share + layer.color * (1 - share)
-    touched = below > 0
-    color[window][touched] = np.rint(mixed[touched]).astype(np.uint8)
-    alpha[window] = np.minimum(total, 1)
-    # Where anything was invented the pixel counts as invented, whatever else shows in it.
-    marked = np.maximum(sources[window], layer.source)
-    sources[window] = np.where(touched, marked, sources[window])
+    for layer in layers:
+        window = (slice(layer.box.top, layer.box.bottom), slice(layer.box.left, layer.box.right))
+        above = alpha[window]
+        below = np.where(layer.alpha < FAINT, 0, layer.alpha) * (1 - above)
+        touched = below > 0
+        share = (above[touched] / (above + below)[touched])[:, None]
+        mixed = color[window][touched] * share + layer.color[touched] * (1 - share)
+        color[window][touched] = np.rint(mixed).astype(np.uint8)
+        alpha[window] = np.minimum(above + below, 1)
+        # Where anything was invented the pixel counts as invented, whatever else shows in it.
+        marked = np.maximum(sources[window], layer.source)
+        sources[window] = np.where(touched, marked, sources[window])
     return _Sheet(color, alpha, sources)
 
 

@@ -1,5 +1,6 @@
 """The edge of a garment's back, seen across its front neckline: where it begins and how it sags."""
 
+import itertools
 from typing import NamedTuple
 
 import cv2
@@ -24,6 +25,9 @@ SAGS = np.linspace(0, 0.9, 46)
 RULE_WEIGHT = 0.5
 # How far a collar's inner side may lean from one row to the next, as a share of the opening.
 LEAN = 0.04
+# A valley in the upper outline is a neckline from this depth on, as a share of its width, within
+# these shares of the garment's width, and at most so far off its middle.
+VALLEY, VALLEY_SPAN, VALLEY_OFF = 0.04, (0.06, 0.8), 0.2
 
 
 class Edge(NamedTuple):
@@ -61,6 +65,46 @@ class Edge(NamedTuple):
         """Returns the same edge in a window that begins at (left, top)."""
         (left, left_y), (right, right_y) = self.left, self.right
         return Edge((left - left_px, left_y - top_px), (right - left_px, right_y - top_px), self[2])
+
+
+def neckline(cloth: np.ndarray) -> Edge | None:
+    """Finds the neckline of cloth that nobody stands in: the valley in its upper outline.
+
+    Args:
+        cloth: (H, W) bool.
+
+    Returns:
+        The edge between the two collar points, in pixels of the array; None where there is none.
+    """
+    columns = np.flatnonzero(cloth.any(0))
+    if len(columns) < 3:
+        return None
+    rows = cloth[:, columns].argmax(0)
+    points = np.stack([columns, rows], -1).astype(np.int32)
+    # Two points below keep the hull's lower side away from the outline.
+    floor = [(columns[0], rows.max() + 1), (columns[-1], rows.max() + 1)]
+    around = np.vstack([points, np.array(floor, np.int32)])
+    hull = np.sort(cv2.convexHull(around, returnPoints=False).ravel())
+    hull = hull[hull < len(points)]
+    box = masks.bounds(cloth) or masks.Bounds(0, 0, *cloth.shape)
+    middle = float(np.nonzero(cloth[box.top : box.top + max(1, box.height // 2)])[1].mean())
+    found = []
+    for first, last in itertools.pairwise(hull):
+        (left, left_y), (right, right_y) = points[first], points[last]
+        place = (columns[first : last + 1] - left) / (right - left)
+        sag = rows[first : last + 1] - (left_y + (right_y - left_y) * place)
+        # A neck is in the middle and no wider than the shoulders.
+        off = abs((left + right) / 2 - middle)
+        span = right - left
+        if sag.max() >= VALLEY * span and VALLEY_SPAN[0] <= span / box.width <= VALLEY_SPAN[1]:
+            found.append((off, first, last, float(sag.max())))
+    if not found:
+        return None
+    off, first, last, depth = min(found)
+    if off > VALLEY_OFF * box.width:
+        return None
+    ends = [(float(x), float(y)) for x, y in points[[first, last]]]
+    return Edge(ends[0], ends[1], depth)
 
 
 def back_edge(part: np.ndarray, region: np.ndarray, inside: np.ndarray, gone: np.ndarray) -> Edge:

@@ -74,21 +74,6 @@ def find(
     return sorted(found, key=lambda opening: opening.box.top)
 
 
-def neckline(cloth: np.ndarray) -> Edge | None:
-    """Finds the neckline of cloth that nobody stands in: (H, W) bool; None where there is none."""
-    box = masks.bounds(cloth)
-    if box is None:
-        return None
-    part = cloth[box.top : box.bottom, box.left : box.right]
-    nothing = np.zeros_like(part)
-    found = _necks(part, nothing, ~part)
-    edges = [(o.region.sum(), o.edge, o.box) for o in found if o.edge is not None]
-    if not edges:
-        return None
-    _, edge, where = max(edges, key=lambda entry: entry[0])
-    return edge.moved(-box.left - where.left, -box.top - where.top)
-
-
 def area(openings: list[Opening], shape: tuple[int, int]) -> np.ndarray:
     """Returns all openings as one (H, W) bool mask."""
     whole = np.zeros(shape, bool)

@@ -8,9 +8,9 @@ import numpy as np
 from .. import cutout, masks, matting
 from ..drape import thin_plate
 from ..parsing import Parsing
-from . import light, openings
+from . import light
 from .completion import Scene
-from .edge import Edge
+from .edge import Edge, neckline
 from .openings import Opening
 
 # A neckline may be this much turned against the other photo's, in degrees, and this many times
@@ -70,7 +70,7 @@ def lay(scene: Scene, opening: Opening, image: np.ndarray, parsing: Parsing) -> 
         return "No garment was found in the inside photo."
     kept, covered = cutout.select(image, parsing)
     cloth = kept | covered
-    back = openings.neckline(cloth)
+    back = neckline(cloth)
     if back is None:
         return "No neckline was found in the inside photo."
     matrix = thin_plate.similarity(
