@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflows" / "mannequin_to_model.json"
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 RUN_TIMEOUT_MS = 300_000
 NODE_IDS = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 
@@ -27,11 +28,12 @@ def bare(api):
     return {key: (node["class_type"], node["inputs"]) for key, node in api.items()}
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("vue_nodes", [False, True], ids=["classic", "nodes-2.0"])
-def test_workflow_opens_and_gives_the_prompt_of_the_machine_form(editor, vue_nodes):
+def test_workflow_opens_and_gives_the_prompt_of_the_machine_form(editor, vue_nodes, path):
     page = editor(VueNodes_Enabled=vue_nodes)
-    load(page, json.loads(WORKFLOW.read_text(encoding="utf-8")))
-    machine = json.loads((WORKFLOW.parent / "api" / WORKFLOW.name).read_text(encoding="utf-8"))
+    load(page, json.loads(path.read_text(encoding="utf-8")))
+    machine = json.loads((path.parent / "api" / path.name).read_text(encoding="utf-8"))
     assert bare(prompt(page)) == bare(machine)
     assert page.errors == []
 
