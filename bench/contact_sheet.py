@@ -71,7 +71,7 @@ def row(photo: np.ndarray, person: np.ndarray) -> np.ndarray:
         return scribble.draw_on(photo, hints.propose(parsing, body.locate(parsing)))
 
     def worn() -> engine.TryOnResult:
-        cleaned = ghost.remove(photo, parsing).image
+        cleaned = ghost.complete(photo, parsing).image
         mask = parsing.garment.astype(np.float32)
         wanted = request.prepare(person, cleaned, mask, garment_parsing=parsing)
         return engine.load("warp").run(wanted, lambda done, total: None)
@@ -91,7 +91,7 @@ def row(photo: np.ndarray, person: np.ndarray) -> np.ndarray:
     makers = (
         lambda: photo,
         located,
-        lambda: ghost.remove(photo, parsing).image,
+        lambda: ghost.complete(photo, parsing).image,
         hinted,
         lambda: worn().image,
         judged,

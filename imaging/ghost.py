@@ -5,11 +5,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import backdrop, cutout, labels, masks, matting, pare, parse, provenance, stitch, studio
+from . import cutout, masks, matting, parse, provenance, studio
 from .hollow import completion, second
 from .hollow import openings as hollows
 from .parsing import Parsing
-from .studio import BACKGROUNDS
 
 # Half width of the band that is repainted around an opening, at a long side of 1024 px.
 BAND_PX = 4.0
@@ -30,17 +29,6 @@ INTERIOR_LIGHT = (0.62, 0.34)
 # The back neckline hangs below the line between the collar points by this share of its width, at
 # most this share of the opening's depth.
 BACK_SAG, BACK_DEPTH = 0.14, 0.5
-# Share of the garment's height within which its neck or waist opening begins.
-TOP = 0.3
-# Share of the garment's width that a strap has at least: beside a thinner strip is an armhole.
-STRAP = 0.04
-# A piece of garment under this share of the largest one is no second garment.
-SMALL_PIECE = 0.15
-# It stays where it is no crumb, and near: a cuff behind an arm, a strap behind hair. The gap is in
-# shares of the photo's long side.
-CRUMB, NEAR = 0.01, 0.03
-# Half width of a strip of inside that is not worth keeping, at a long side of 1024 px.
-SHRED_PX = 4.0
 
 
 class Ghost(NamedTuple):
@@ -48,6 +36,7 @@ class Ghost(NamedTuple):
 
     Attributes:
         image: (H, W, 3) uint8 sRGB, on the chosen background.
+        foreground: (H, W, 3) uint8 sRGB, its colours without any background's.
         alpha: (H, W) float32 in [0, 1], opacity of the garment with its inside.
         repaint: (H, W) bool, what was made up and a generative engine may paint better.
         sources: (H, W) uint8, the generated-pixel map: codes of `provenance`.
@@ -55,6 +44,7 @@ class Ghost(NamedTuple):
     """
 
     image: np.ndarray
+    foreground: np.ndarray
     alpha: np.ndarray
     repaint: np.ndarray
     sources: np.ndarray
@@ -68,6 +58,7 @@ def complete(
     background: str = "white",
     color: tuple[int, int, int] = studio.WHITE,
     picture: np.ndarray | None = None,
+    fabric: str = "opaque",
     method: str = "complete",
     inside: np.ndarray | None = None,
     inside_parsing: Parsing | None = None,
@@ -80,6 +71,7 @@ def complete(
         background: One of `studio.STAGES`.
         color: sRGB, 0 to 255; for the background "color".
         picture: (h, w, 3) uint8 sRGB; for the background "picture".
+        fabric: One of `studio.FABRICS`.
         method: One of `studio.GHOST_METHODS`.
         inside: (h, w, 3) uint8 sRGB, a second photo that shows the inside of the back, of any size;
             it is not mirrored.
@@ -110,7 +102,7 @@ def complete(
         layers, warnings = _with_second(scene, holes, layers, inside, parsed)
     patches = [_patch(scene, patch) for patch in hollows.split(covered)]
     patched = _patched(image, patches)
-    alpha = matting.alpha(patched, kept | covered)
+    alpha = matting.alpha(patched, kept | covered, fabric=fabric)
     sheet = _Sheet(matting.foreground(patched, alpha), alpha, _sources(alpha, covered))
     sheet = _over(sheet, layers)
     shown = cutout.compose(
@@ -119,7 +111,7 @@ def complete(
     made = sheet.sources == provenance.INVENTED
     band = max(1, round(BAND_PX * max(made.shape) / 1024))
     repaint = masks.grow(made, band) & (sheet.alpha > 0.5) | made
-    return Ghost(shown, sheet.alpha, repaint, sheet.sources, warnings)
+    return Ghost(shown, sheet.color, sheet.alpha, repaint, sheet.sources, warnings)
 
 
 class _Layer(NamedTuple):
@@ -215,83 +207,6 @@ def _over(sheet: _Sheet, layers: list[_Layer]) -> _Sheet:
     return _Sheet(color, alpha, sources)
 
 
-def remove(image: np.ndarray, parsing: Parsing, *, background: str = "white") -> Ghost:
-    """Removes mannequin and stand, and closes the openings they were seen through.
-
-    Args:
-        image: (H, W, 3) uint8 sRGB.
-        parsing: Of this photo.
-        background: One of `studio.BACKGROUNDS`.
-
-    Returns:
-        The garment with its interior on the chosen background.
-
-    Raises:
-        ValueError: There is no garment, the background is unknown, or the sizes differ.
-    """
-    if background not in BACKGROUNDS:
-        raise ValueError(
-            f"background must be one of {', '.join(BACKGROUNDS)}, got {background!r}. "
-            "Choose one of these."
-        )
-    if parsing.size != image.shape[:2]:
-        raise ValueError(
-            f"parsing must be {image.shape[0]}x{image.shape[1]} like image, got "
-            f"{parsing.size[0]}x{parsing.size[1]}. Connect the parsing of the same photo."
-        )
-    if not parsing.garment.any():
-        raise ValueError(
-            "parsing must contain a garment, got none. "
-            "Choose a photo with a garment on a mannequin, or paint the garment mask by hand."
-        )
-    wall = parsing.label_map == labels.BACKGROUND
-    garment = without_crumbs(parsing.garment & ~pare.backdrop(image, parsing.garment, wall))
-    removed = parsing.mannequin | parsing.support
-    # Sides of garment only: an arm between front and back of an armhole is no neck.
-    hole = openings(garment) & removed
-    # From behind one looks over the back's edge down into the lower front: nothing is seen inside.
-    hole &= parsing.view != "back"
-    inside = without_crumbs(garment | parsing.interior) & parsing.interior
-    kept = garment | _without_shreds(inside, hole)
-    covered = _enclosed(kept) & removed
-    whole = kept | hole | covered
-    alpha = matting.alpha(image, whole)
-    filled = fill_openings(image, kept, hole)
-    if covered.any():
-        filled = backdrop.fill(filled, covered, kept & ~hole)
-    color = matting.foreground(filled, alpha)
-    behind = _background(image, parsing, background)
-    made = hole | covered
-    band = max(1, round(BAND_PX * max(image.shape[:2]) / 1024))
-    repaint = masks.grow(made, band) & whole | made
-    return Ghost(stitch.stitch(behind, color, alpha), alpha, repaint, made.astype(np.uint8))
-
-
-def without_crumbs(garment: np.ndarray) -> np.ndarray:
-    """Drops small pieces far from the garment, which are parts of a stand or of the room.
-
-    Args:
-        garment: (H, W) bool.
-
-    Returns:
-        (H, W) bool; two garments of comparable size both stay.
-    """
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(garment.astype(np.uint8))
-    pieces = np.asarray(pieces, np.int32)
-    if count < 3:
-        return garment.copy()
-    area = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-    area[0] = 0
-    main = int(area.argmax())
-    away = cv2.distanceTransform((pieces != main).astype(np.uint8), cv2.DIST_L2, 3)
-    gap = np.full(count, np.inf)
-    np.minimum.at(gap, pieces[garment], away[garment])
-    near = (area >= CRUMB * area[main]) & (gap <= NEAR * max(garment.shape))
-    kept = near | (area >= SMALL_PIECE * area[main])
-    kept[0] = False
-    return kept[pieces]
-
-
 def openings(kept: np.ndarray) -> np.ndarray:
     """Finds where the inside of the garment's back would be seen above its front.
 
@@ -307,13 +222,8 @@ def openings(kept: np.ndarray) -> np.ndarray:
     if box is None:
         return found
     part = kept[box.top : box.bottom, box.left : box.right]
-    across = np.ones((1, max(1, round(STRAP * box.width))), np.uint8)
-    thick = cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, across) > 0
-    left = np.logical_or.accumulate(thick, 1)
-    right = np.logical_or.accumulate(thick[:, ::-1], 1)[:, ::-1]
-    below = np.logical_or.accumulate(part[::-1], 0)[::-1]
     above = np.logical_or.accumulate(part, 0)
-    enclosed = (left & right & below & ~part).astype(np.uint8)
+    enclosed = hollows.enclosed(part).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(enclosed, connectivity=4)
     # Notches between pleats or in a ragged mask are no openings: 2 % of the garment's width.
     least = max(3, round(0.02 * box.width))
@@ -322,7 +232,7 @@ def openings(kept: np.ndarray) -> np.ndarray:
         if width < least or height < 2:
             continue
         # Lower down it is an arm in front of the garment, or the room between sleeve and torso.
-        if y > TOP * box.height:
+        if y > hollows.TOP * box.height:
             continue
         place = (np.arange(width) + 0.5) / width * 2 - 1
         sag = min(BACK_SAG * width, BACK_DEPTH * height) * (1 - place**2)
@@ -363,27 +273,3 @@ def fill_openings(image: np.ndarray, kept: np.ndarray, hole: np.ndarray) -> np.n
         painted = np.rint(light[:, None, None] * color).astype(np.uint8)
         result[window][inside] = np.broadcast_to(painted, (height, width, 3))[inside]
     return result
-
-
-def _without_shreds(interior: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Drops thin strips of the inside, as an armhole shows them: alone they would float."""
-    radius = max(1, round(SHRED_PX * max(interior.shape) / 1024))
-    solid = masks.grow(masks.shrink(interior, radius), radius + 1)
-    return interior & (solid | masks.grow(hole, 2 * radius))
-
-
-def _enclosed(kept: np.ndarray) -> np.ndarray:
-    """Finds holes with cloth all around: an arm or a pole that crosses in front of it."""
-    return masks.fill_holes(kept) & ~kept
-
-
-def _background(image: np.ndarray, parsing: Parsing, background: str) -> np.ndarray:
-    color = BACKGROUNDS[background]
-    if color is not None:
-        return np.full_like(image, color)
-    gone = parsing.label_map != labels.BACKGROUND
-    gone &= parsing.label_map != labels.CLUTTER
-    # Contact shadows and blur reach this far. A distance: discs of this radius are slow.
-    margin = 4 * matting.band_px(*parsing.size)
-    away = cv2.distanceTransform((~gone).astype(np.uint8), cv2.DIST_L2, 3)
-    return backdrop.fill(image, away <= margin)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..imaging import ghost, masks, matting, pare, stitch
+from ..imaging import cutout, ghost, masks, matting, pare, stitch
 from ..imaging.drape import draping, mesh, occlusion, skinning, tuck
 from ..imaging.drape.draping import Draping
 from ..imaging.pose import Keypoint, Pose
@@ -110,7 +110,7 @@ def cut_out(request: TryOnRequest) -> Cutout:
     """Crops, reduces and mattes the garment."""
     pose, shape = request.garment_pose, request.garment_mask.shape
     mask = request.garment_mask
-    whole = ghost.without_crumbs(mask & ~pare.backdrop(request.garment, mask, ~mask))
+    whole = cutout.without_crumbs(mask & ~pare.backdrop(request.garment, mask, ~mask))
     box = masks.bounds(whole) or masks.Bounds(0, 0, *shape)
     margin = 4 * matting.band_px(*shape)
     top, left = max(0, box.top - margin), max(0, box.left - margin)

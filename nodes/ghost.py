@@ -57,8 +57,17 @@ class MakeGhostMannequin(io.ComfyNode):
                 io.String.Input(
                     "color",
                     default="#f2f2f2",
+                    optional=True,
                     tooltip="Used where background is color: six hexadecimal digits, red, green "
                     "and blue.",
+                ),
+                io.Combo.Input(
+                    "fabric",
+                    options=list(studio.FABRICS),
+                    default="opaque",
+                    optional=True,
+                    tooltip="sheer also looks for the old background through lace, tulle and "
+                    "other cloth that can be seen through.",
                 ),
             ],
             outputs=[
@@ -85,10 +94,29 @@ class MakeGhostMannequin(io.ComfyNode):
                     tooltip="The picture with made-up pixels in orange and those of the second "
                     "photo in blue.",
                 ),
+                io.Image.Output(
+                    display_name="foreground",
+                    tooltip="The garment's colours without any background's, also under soft "
+                    "edges; save it with garment_alpha as RGBA.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
             has_intermediate_output=True,
         )
+
+    @classmethod
+    def validate_inputs(
+        cls, background: str | None = "white", color: str | None = None
+    ) -> bool | str:
+        # None arrives for what is connected rather than typed.
+        if background is not None and background not in studio.STAGES:
+            return studio.unknown(background)
+        if background == "color" and color is not None:
+            try:
+                studio.color(color)
+            except ValueError as error:
+                return str(error)
+        return True
 
     @classmethod
     def execute(
@@ -97,7 +125,8 @@ class MakeGhostMannequin(io.ComfyNode):
         parsing: list[Parsing],
         method: str,
         background: str,
-        color: str,
+        color: str = "#f2f2f2",
+        fabric: str = "opaque",
         inside_image: torch.Tensor | None = None,
         inside_parsing: list[Parsing] | None = None,
         backdrop: torch.Tensor | None = None,
@@ -129,6 +158,7 @@ class MakeGhostMannequin(io.ComfyNode):
                     background=background,
                     color=plain,
                     picture=one["backdrop"],
+                    fabric=fabric,
                     method=method,
                     inside=one["inside_image"],
                     inside_parsing=one["inside_parsing"],
@@ -147,6 +177,7 @@ class MakeGhostMannequin(io.ComfyNode):
             tensors.from_masks([one.repaint for one in ghosts]),
             tensors.from_masks([one.sources == provenance.SECOND_PHOTO for one in ghosts]),
             overlay,
+            tensors.from_pictures([one.foreground for one in ghosts]),
             ui=feedback.preview(cls, torch.cat([shown, overlay]), texts),
         )
 

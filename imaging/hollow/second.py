@@ -166,7 +166,7 @@ def _warped(image: np.ndarray, cloth: np.ndarray, target: np.ndarray, size: floa
         ratio = np.array(small, np.float32) / color.shape[1::-1]
         color = cv2.resize(color, small, interpolation=cv2.INTER_AREA)
         alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-        target = (target + 0.5) * ratio - 0.5
+        target = ((target + 0.5) * ratio - 0.5).astype(np.float32)
     looked = cv2.remap(
         color, target, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)

@@ -118,14 +118,14 @@ def test_a_generator_gets_a_smooth_base_and_a_mask_over_the_opening():
 def test_photographed_inside_is_kept():
     image, parsing = _tee()
     label_map = parsing.label_map.copy()
-    seen = (slice(46, 56), slice(66, 72))
+    seen = (slice(44, 53), slice(70, 77))
     assert (label_map[seen] == labels.MANNEQUIN).all()
     label_map[seen] = labels.INTERIOR
     image = image.copy()
     image[seen] = INNER
     result = ghost.complete(image, Parsing(label_map))
-    assert (result.sources[48:54, 68:70] == provenance.PHOTO).all()
-    assert (result.image[48:54, 68:70] == INNER).all()
+    assert (result.sources[46:51, 72:75] == provenance.PHOTO).all()
+    assert (result.image[46:51, 72:75] == INNER).all()
 
 
 def test_an_arm_in_front_is_covered_with_cloth_and_marked():

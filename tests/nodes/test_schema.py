@@ -24,7 +24,7 @@ IDS = {
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
     "DressformParsePhoto": ["engine"],
-    "DressformRemoveMannequin": ["background"],
+    "DressformRemoveMannequin": ["background", "color", "fabric"],
     "DressformProposeHints": ["all_parts"],
     "DressformRenderHints": ["grow_px"],
     "DressformTryOn": ["engine", "region"],
@@ -41,7 +41,7 @@ WIDGETS = {
         "save_to",
     ],
     "DressformLintPhoto": ["least_grade"],
-    "DressformGhostMannequin": ["method", "background", "color"],
+    "DressformGhostMannequin": ["method", "background", "color", "fabric"],
 }
 MAX_TOOLTIP = 160
 
