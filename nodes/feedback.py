@@ -8,6 +8,10 @@ import torch
 from comfy_api.latest import ComfyAPISync, io, ui
 from comfy_execution.utils import get_executing_context
 
+# Long side of what a node shows. Screens have no more, and PNGs of whole photos, two for each of a
+# folder of 500 at 12 megapixels, would fill the disk with some 20 GB.
+PREVIEW_PX = 1536
+
 
 def progress(done: int, total: int) -> None:
     """Moves the node's progress bar; raises ComfyUI's interruption if the user pressed stop."""
@@ -26,6 +30,16 @@ def sentences(node: type[io.ComfyNode], texts: Sequence[str]) -> dict:
 
 
 def preview(node: type[io.ComfyNode], image: torch.Tensor, texts: Sequence[str] = ()) -> dict:
-    """Returns what the node shows: the picture, and the sentences for the user."""
-    shown = ui.PreviewImage(image, cls=node).as_dict()
+    """Returns what the node shows: the picture, scaled down to a screen, and the sentences."""
+    shown = ui.PreviewImage(_scaled_down(image), cls=node).as_dict()
     return {**shown, **sentences(node, texts)}
+
+
+def _scaled_down(image: torch.Tensor) -> torch.Tensor:
+    height, width = image.shape[1:3]
+    factor = PREVIEW_PX / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    small = torch.nn.functional.interpolate(image.movedim(-1, 1), size=size, mode="area")
+    return small.movedim(1, -1)

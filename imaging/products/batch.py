@@ -49,10 +49,13 @@ def take(
         tick(counts.total - counts.left, counts.total)
         if product is None:
             return Taken(None, None, counts, tuple(sentences))
+        path = order.folder / product.row.file
         try:
-            picture = pictures.open_picture(order.folder / product.row.file)
+            picture = pictures.open_picture(path)
         except (ValueError, OSError, MemoryError) as error:
-            sentence = str(error) or "The photo needs more memory than there is. Scale it down."
+            # The manifest may be passed on: the computer's own folders are nobody's business.
+            told = str(error).replace(str(path), product.row.file)
+            sentence = told or "The photo needs more memory than there is. Scale it down."
             fail(product, sentence)
             sentences.append(sentence)
             continue

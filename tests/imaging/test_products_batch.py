@@ -122,7 +122,8 @@ def test_damaged_file_fails_alone(shop, clock):
     assert files == ["A.png", "C/front.png"]
     assert (last.counts.done, last.counts.failed) == (2, 1)
     assert table(shop)["B.png"]["status"] == "failed"
-    assert "got something else" in table(shop)["B.png"]["error"]
+    assert "got something else: B.png" in table(shop)["B.png"]["error"]
+    assert str(shop) not in table(shop)["B.png"]["error"]
 
 
 def test_kinds_that_cannot_be_read_are_listed_as_skipped(shop, clock):

@@ -250,3 +250,13 @@ def test_mask_of_another_picture_is_refused(save, torch):
 def test_transparent_needs_an_alpha(save, torch):
     with pytest.raises(ValueError, match="garment_alpha must be connected"):
         save(torch.zeros(1, 4, 4, 3), background="transparent")
+
+
+def test_previews_are_no_larger_than_a_screen(nodes, shop, torch):
+    from dressform.nodes import feedback
+
+    image = torch.rand(1, 20, 4000, 3)
+    small = feedback._scaled_down(image)
+    assert small.shape == (1, 8, feedback.PREVIEW_PX, 3)
+    assert small.mean() == pytest.approx(image.mean(), abs=0.01)
+    assert torch.equal(feedback._scaled_down(image[:, :, :50]), image[:, :, :50])
