@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import guided_filter
 import numpy as np
 from dressform.imaging import masks, matting, pictures
-from dressform.imaging.matting import guided
 
 HEIGHT, WIDTH = 1024, 768
 OVER = 4  # pixels drawn for each of the photo, along each side
@@ -196,7 +196,10 @@ def measure(one: Scene) -> dict[str, float]:
     seconds = time.perf_counter() - start
     true = gradient(one.alpha)
     row = {}
-    others = {"mask": one.mask.astype(np.float32), "guided": guided.alpha(one.photo, one.mask)}
+    others = {
+        "mask": one.mask.astype(np.float32),
+        "guided": guided_filter.alpha(one.photo, one.mask),
+    }
     for name, alpha in {**others, "matting": found}.items():
         row[f"mad_{name}"] = 100 * float(np.abs(alpha - one.alpha)[zone].mean())
         row[f"sad_{name}"] = float(np.abs(alpha - one.alpha)[zone].sum()) / 1000

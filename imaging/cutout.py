@@ -69,7 +69,7 @@ def remove(
         background: One of `studio.STAGES`.
         color: sRGB, 0 to 255; for the background "color".
         picture: (h, w, 3) uint8 sRGB of any size; for the background "picture".
-        fabric: One of `matting.FABRICS`.
+        fabric: One of `studio.FABRICS`.
 
     Returns:
         The garment with its visible inside on the chosen background.
@@ -81,11 +81,13 @@ def remove(
     require(image, parsing, background, picture)
     kept, covered = select(image, parsing)
     alpha = matting.alpha(image, kept | covered, fabric=fabric)
-    filled = backdrop.fill(image, covered, kept) if covered.any() else image
+    # The rim of an arm shines into the cloth around it.
+    made = masks.grow(covered, matting.band_px(*parsing.size)) & (kept | covered)
+    filled = backdrop.fill(image, made, kept) if covered.any() else image
     foreground = matting.foreground(filled, alpha)
     shown = compose(foreground, alpha, image, parsing, background, color=color, picture=picture)
     body = repaint.area(parsing, kept & (alpha >= CERTAIN))
-    return Cutout(shown, foreground, alpha, body | covered)
+    return Cutout(shown, foreground, alpha, body | made)
 
 
 def require(
@@ -97,10 +99,7 @@ def require(
         ValueError: As for `remove`.
     """
     if background not in studio.STAGES:
-        raise ValueError(
-            f"background must be one of {', '.join(studio.STAGES)}, got {background!r}. "
-            "Choose one of these."
-        )
+        raise ValueError(studio.unknown(background))
     if background == "picture" and picture is None:
         raise ValueError(
             "backdrop must be connected for the background 'picture', got nothing. "

@@ -17,6 +17,8 @@ FEW = 0.01
 SEAM = 0.003
 # Share of the photo's pixels that a piece of backdrop has at least.
 LEAST = 3e-5
+# Long side of the copy that is searched, and cloth pixels that are compared with each piece.
+LONG_SIDE, CLOTH_PIXELS = 1024, 50_000
 
 
 def backdrop(image: np.ndarray, garment: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -31,6 +33,23 @@ def backdrop(image: np.ndarray, garment: np.ndarray, background: np.ndarray) -> 
         (H, W) bool, a part of `garment` that touches the background and has its colour;
         empty where cloth has that colour too.
     """
+    height, width = garment.shape
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    if scale == 1:
+        return _backdrop(image, garment, background)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = [
+        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        for mask in (garment, background)
+    ]
+    found = _backdrop(cv2.resize(image, size, interpolation=cv2.INTER_AREA), *small)
+    if not found.any():
+        return np.zeros_like(garment)
+    soft = cv2.resize(found.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
+    return (soft > 127) & garment
+
+
+def _backdrop(image: np.ndarray, garment: np.ndarray, background: np.ndarray) -> np.ndarray:
     long_side = max(garment.shape)
     outside = masks.shrink(background, max(1, round(OUTSIDE * long_side)))
     away, nearest = cv2.distanceTransformWithLabels(
@@ -51,13 +70,18 @@ def backdrop(image: np.ndarray, garment: np.ndarray, background: np.ndarray) -> 
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(clean)
     pieces = np.asarray(pieces, np.int32)
     core = lab[garment & ~band]
+    core = core[:: max(1, len(core) // CLOTH_PIXELS)]
     edge = masks.grow(background, max(2, round(OUTSIDE * long_side)))
     found = np.zeros(count, bool)
     for number in range(1, count):
         if stats[number, cv2.CC_STAT_AREA] < LEAST * garment.size:
             continue
-        piece = pieces == number
-        alike = np.linalg.norm(core - np.median(lab[piece], axis=0), axis=-1) < ALIKE
-        found[number] = bool((piece & edge).any()) and len(core) and alike.mean() < FEW
+        x, y, across, down, _ = stats[number]
+        place = slice(y, y + down), slice(x, x + across)
+        piece = pieces[place] == number
+        if not len(core) or not (piece & edge[place]).any():
+            continue
+        alike = np.linalg.norm(core - np.median(lab[place][piece], axis=0), axis=-1) < ALIKE
+        found[number] = alike.mean() < FEW
     # The rim of a piece is mixed with the cloth's colour.
     return masks.grow(found[pieces], 2) & band & (far < 2 * SAME) if found.any() else none

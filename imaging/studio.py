@@ -13,6 +13,17 @@ WHITE = (255, 255, 255)
 # transparent: white under an alpha; color: one of the user's; picture: one of the user's, cropped
 # to cover; studio: white with the shadow that the photo shows.
 STAGES = (*BACKGROUNDS, "transparent", "color", "picture", "studio")
+# How far cloth may be seen through: at its edges only, or deeper.
+FABRICS = ("opaque", "sheer")
+
+
+def unknown(background: str) -> str:
+    """Returns the sentence for the user about a background that is none of STAGES."""
+    return (
+        f"background must be one of {', '.join(STAGES)}, got {background!r}. Choose one of these."
+    )
+
+
 # How a ghost mannequin's openings are filled: with cloth, or smooth, for a generative engine to
 # paint over.
 GHOST_METHODS = ("complete", "generator")

@@ -8,6 +8,8 @@ import numpy as np
 # Radii of the windows, in cells, in which colours are averaged, and how much each counts: the
 # nearest with any evidence wins, the wide ones only fill in where it has none.
 WINDOWS = ((2, 1.0), (6, 1e-3), (20, 1e-6), (60, 1e-9))
+# Share of a window that counts as evidence at all.
+FAINTEST = 1e-5
 # Weight of the mean over everything, which serves where no window holds any evidence.
 EVERYWHERE = 1e-12
 # Colours are alike that differ by less than this share of what garment and background do.
@@ -79,13 +81,13 @@ def statistics(cells: Cells) -> Statistics:
     products = np.stack([color[..., i] * color[..., j] for i, j in PAIRS], -1)
     moments = np.concatenate([color, products], -1) * np.where(known, cells.weight, 0)[..., None]
     moments = np.concatenate([moments, cells.weight[..., None]], -1).astype(np.float32)
-    total = EVERYWHERE * moments.mean((0, 1), dtype=np.float64) + np.zeros(moments.shape)
+    total = np.broadcast_to(EVERYWHERE * moments.mean((0, 1)), moments.shape).astype(np.float32)
     for radius, share in WINDOWS:
-        total += share * _mean(moments, radius)
-    total /= np.maximum(total[..., -1:], np.finfo(np.float64).tiny)
+        total += np.float32(share) * _mean(moments, radius)
+    total /= np.maximum(total[..., -1:], np.finfo(np.float32).tiny)
     mean = total[..., :3]
     spread = total[..., 3:9] - np.stack([mean[..., i] * mean[..., j] for i, j in PAIRS], -1)
-    return Statistics(mean.astype(np.float32), spread.astype(np.float32))
+    return Statistics(mean, spread)
 
 
 def alike(own: Cells, ends: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -108,13 +110,30 @@ def alike(own: Cells, ends: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
 
 
 def _mean(values: np.ndarray, radius: int) -> np.ndarray:
-    """Two box means come close to a Gaussian one, at a cost that no radius changes."""
-    size = (2 * radius + 1, 2 * radius + 1)
+    """Two box means come close to a Gaussian one; wide ones are taken of a smaller grid."""
+    height, width = values.shape[:2]
+    factor = max(1, radius // 4)
+    small = values
+    if factor > 1:
+        size = max(1, round(width / factor)), max(1, round(height / factor))
+        small = _resized(values, size, cv2.INTER_AREA)
+    side = (2 * round(radius / factor) + 1,) * 2
     for _ in range(2):
-        values = cv2.boxFilter(values, -1, size, borderType=cv2.BORDER_CONSTANT)
+        small = cv2.boxFilter(small, -1, side, borderType=cv2.BORDER_CONSTANT)
     # Running sums leave rounding errors behind, which would outweigh the wider windows.
-    values[values[..., -1] < 1e-5] = 0
-    return values
+    small[small[..., -1] < FAINTEST] = 0
+    if factor > 1:
+        return _resized(small, (width, height), cv2.INTER_LINEAR)
+    return small
+
+
+def _resized(values: np.ndarray, size: tuple[int, int], method: int) -> np.ndarray:
+    """Resizes any number of channels; OpenCV takes four at a time."""
+    parts = [
+        cv2.resize(np.ascontiguousarray(values[..., first : first + 4]), size, interpolation=method)
+        for first in range(0, values.shape[-1], 4)
+    ]
+    return np.concatenate([part.reshape(size[1], size[0], -1) for part in parts], -1)
 
 
 def along(spread: np.ndarray, direction: np.ndarray) -> np.ndarray:

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 
 from .. import masks
+from ..studio import FABRICS
 from . import cells, scale
 
-# How far cloth may be seen through: opaque cloth only at its edges, sheer cloth up to
-# SHEER_REACH of the long side inside of its edge.
-FABRICS = ("opaque", "sheer")
+# Share of the long side up to which sheer cloth is seen through, inside of its edge.
 SHEER_REACH = 0.06
 # Long side of the grid on which local colours are found, in cells: a window of two cells is then
 # about as wide as the soft border of `scale.BAND_PX`.
@@ -33,6 +32,8 @@ EXPLAINED, PUREST = 0.2, 0.7
 FAINT = 0.12
 # Share of the garment that looks like background, at which colour tells nothing inside of it.
 COMMON = 0.1
+# Sigma that evens out where colour tells little, in half widths of the soft border.
+CALM = 0.4
 # Opacities that are snapped to 0 and 1: less is noise, and leaves a haze on a new background.
 SNAP = 0.05
 
@@ -56,7 +57,7 @@ def alpha(image: np.ndarray, mask: np.ndarray, *, fabric: str = "opaque") -> np.
     Args:
         image: (H, W, 3) uint8 sRGB.
         mask: (H, W) bool; the garment.
-        fabric: One of FABRICS; "sheer" also looks for the background through the cloth.
+        fabric: One of `studio.FABRICS`; "sheer" also looks for the background through the cloth.
 
     Returns:
         (H, W) float32 in [0, 1]; equal to the mask farther than `scale.reach_px` from its border
@@ -109,17 +110,39 @@ def _refine(image: np.ndarray, mask: np.ndarray, shape: tuple[int, int], fabric:
     band, reach = scale.band_px(*shape), _reach(shape, fabric)
     sheer = fabric == "sheer"
     model = _model(image, mask, band, reach if sheer else band, max(1, round(max(shape) / GRID)))
-    soft = mask.astype(np.float32)
+    soft, trust = mask.astype(np.float32), np.full(mask.shape, 255, np.uint8)
     for rows, around in _strips(mask.shape, reach + 2):
-        inside = _signed(mask[around])[rows.start - around.start :][: rows.stop - rows.start]
-        y, x = np.nonzero(np.abs(inside) <= reach)
+        depth = _depths(mask, rows, around)
+        y, x = np.nonzero(np.abs(depth) <= reach)
         if not len(y):
             continue
-        depth = inside[y, x]
-        prior = np.clip(0.5 + depth / 2, 0, 1)  # the ramp of an antialiased edge, 2 px wide
+        depth = depth[y, x]
         found, doubt = _project(image[rows][y, x], y + rows.start, x, depth > 0, model)
-        soft[rows][y, x] = _combine(prior, found, doubt, depth, band, reach, sheer)
-    return _without_islands(soft, mask)
+        share = _share(depth, doubt, band, sheer)
+        prior = np.clip(0.5 + depth / 2, 0, 1)  # the ramp of an antialiased edge, 2 px wide
+        mixed = prior + share * (found - prior)
+        soft[rows][y, x] = np.clip((mixed - SNAP) / (1 - 2 * SNAP), 0, 1)
+        trust[rows][y, x] = np.rint(255 * share)
+    return _without_islands(_calm(soft, trust, mask, band, reach), mask)
+
+
+def _calm(
+    soft: np.ndarray, trust: np.ndarray, mask: np.ndarray, band: int, reach: int
+) -> np.ndarray:
+    """Evens out opacity where colour tells little; single pixels are guesses there."""
+    result = soft.copy()
+    for rows, around in _strips(soft.shape, 2 * band + reach):
+        inner = slice(rows.start - around.start, rows.stop - around.start)
+        smooth = cv2.GaussianBlur(soft[around], (0, 0), CALM * band)[inner]
+        share = (255 - trust[rows]).astype(np.float32) / 255
+        near = np.abs(_depths(mask, rows, around)) <= reach
+        result[rows] += np.where(near, share * (smooth - soft[rows]), 0)
+    return result
+
+
+def _depths(mask: np.ndarray, rows: slice, around: slice) -> np.ndarray:
+    """`_signed` of some rows, from a strip with a margin."""
+    return _signed(mask[around])[rows.start - around.start :][: rows.stop - rows.start]
 
 
 def _strips(shape: tuple[int, int], margin: int, multiple: int = 1):
@@ -143,7 +166,7 @@ def _signed(mask: np.ndarray) -> np.ndarray:
 def _model(image: np.ndarray, mask: np.ndarray, band: int, deep: int, step: int) -> _Model:
     parts: list[list[cells.Cells]] = [[], []]
     for rows, around in _strips(mask.shape, deep + 2, step):
-        depth = _signed(mask[around])[rows.start - around.start :][: rows.stop - rows.start]
+        depth = _depths(mask, rows, around)
         for side, chosen in zip(parts, (depth > deep, depth < -band), strict=True):
             side.append(cells.gather(image[rows], chosen, step))
     sure, outside = (
@@ -153,9 +176,13 @@ def _model(image: np.ndarray, mask: np.ndarray, band: int, deep: int, step: int)
         )
         for side in parts
     )
+    if not outside.weight.any():
+        outside = cells.gather(image, ~mask, step)
     ground = cells.statistics(outside)
     thin = _thin(image, mask, sure, ground, deep + 2 * band, step)
     inside = cells.Cells(sure.color + thin.color, sure.weight + thin.weight)
+    if not inside.weight.any():
+        inside = cells.gather(image, mask, step)
     cloth = cells.statistics(inside)
     return _Model(cloth, ground, cells.alike(inside, (cloth.mean, ground.mean)), step)
 
@@ -216,40 +243,30 @@ def _project(
     place = ((pixel - ground) * weights).sum(1)
     found = np.clip(place, 0, 1)
     size = (weights**2).sum(1)
-    of_cloth = cells.along(of_cloth, weights) + NOISE**2 * size
-    of_ground = cells.along(of_ground, weights) + NOISE**2 * size
-    varies = found**2 * of_cloth + (1 - found) ** 2 * of_ground
+    # Where both sides look the same, nothing can be told: no division by nothing either.
+    of_cloth = np.maximum(cells.along(of_cloth, weights) + NOISE**2 * size, 1e-6)
+    of_ground = np.maximum(cells.along(of_ground, weights) + NOISE**2 * size, 1e-6)
     # What lies off the line is a colour that neither side has here.
     off = pixel - (ground + found[:, None] * across)
     contrast = np.maximum((across**2).sum(1), 1e-6)
-    strange = 0.25 * np.minimum((off**2).sum(1), 1) / contrast
+    varies = found**2 * of_cloth + (1 - found) ** 2 * of_ground
+    varies += (NOISE**2 + 0.25 * np.minimum((off**2).sum(1), 1)) / contrast
     # A colour that its side of the mask often has here, as a white stripe, belongs to that side.
     usual = np.where(inside, (1 - place) ** 2 / of_cloth, place**2 / of_ground)
     common = np.where(inside, cells.sample(model.misleading, rows, columns, step)[:, 0], 0)
     hard = inside.astype(np.float32)
     found = hard - np.expm1(-USUAL * usual) * (found - hard)
-    return found, np.sqrt(varies + strange) + np.minimum(common / COMMON, 1)
+    return found, np.sqrt(varies) + np.minimum(common / COMMON, 1)
 
 
-def _combine(
-    prior: np.ndarray,
-    found: np.ndarray,
-    doubt: np.ndarray,
-    depth: np.ndarray,
-    band: int,
-    reach: int,
-    sheer: bool,
-) -> np.ndarray:
-    """Lets the surer of mask and colour decide; between them a short blend."""
-    near = scale.REACH * band
-    away = np.clip((np.abs(depth) - 0.5 * band) / (near - 0.5 * band), 0, 1)
+def _share(depth: np.ndarray, doubt: np.ndarray, band: int, sheer: bool) -> np.ndarray:
+    """Returns how far colours decide rather than the mask, with a short blend between them."""
+    reach = scale.REACH * band
+    away = np.clip((np.abs(depth) - 0.5 * band) / (reach - 0.5 * band), 0, 1)
     if sheer:
         away = np.where(depth > 0, 0, away)
     of_mask = DOUBT * (FAR_DOUBT / DOUBT) ** away
-    share = of_mask**2 / (of_mask**2 + doubt**2)
-    share = np.clip((share - 0.3) / 0.4, 0, 1)
-    mixed = prior + share * (found - prior)
-    return np.clip((mixed - SNAP) / (1 - 2 * SNAP), 0, 1)
+    return np.clip((of_mask**2 / (of_mask**2 + doubt**2) - 0.3) / 0.4, 0, 1)
 
 
 def _without_islands(soft: np.ndarray, mask: np.ndarray) -> np.ndarray:

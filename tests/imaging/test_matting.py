@@ -62,3 +62,118 @@ def test_foreground_keeps_pure_garment():
 def test_another_size_is_explained():
     with pytest.raises(ValueError, match="mask must be 4x6 like image, got 3x6"):
         matting.alpha(np.zeros((4, 6, 3), np.uint8), np.zeros((3, 6), bool))
+
+
+def blue_on_white(true, seed=3):
+    """A (H, W) opacity as a photo of blue cloth on white, with noise."""
+    image = true[..., None] * np.array(BLUE) + (1 - true[..., None]) * np.array(WHITE)
+    noise = np.random.default_rng(seed).normal(0, 1.5, image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+
+
+def block(rows=slice(60, 140), columns=slice(40, 120), size=160):
+    true = np.zeros((size, size), np.float32)
+    true[rows, columns] = 1
+    return true
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_photo_moves_opacity_farther_than_the_reach(seed):
+    generator = np.random.default_rng(seed)
+    image = generator.integers(0, 256, (90, 120, 3), np.uint8)
+    mask = cv2.GaussianBlur(generator.standard_normal((90, 120)), (0, 0), 9) > 0
+    alpha = matting.alpha(image, mask)
+    reach = matting.reach_px(90, 120)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((2 * reach + 3,) * 2)) > 0
+    outer = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 3,) * 2)) == 0
+    assert inner.any() or outer.any()
+    assert (alpha[inner] == 1).all()
+    assert (alpha[outer] == 0).all()
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+
+
+def test_a_hair_thin_strap_is_found_beside_its_mask():
+    true = block()
+    true[10:60, 70] = 0.7
+    true[10:60, 71] = 0.4
+    mask = block() > 0
+    mask[10:60, 72:74] = True
+    alpha = matting.alpha(blue_on_white(true), mask)
+    strap = slice(14, 50), slice(60, 84)
+    assert np.abs(alpha - true)[strap].mean() < 0.25 * np.abs(mask - true)[strap].mean()
+
+
+def test_a_strap_of_another_colour_keeps_its_colour():
+    true, mask = block(), block() > 0
+    true[10:60, 70:73], mask[10:60, 69:74] = 1, True
+    image = blue_on_white(true)
+    image[10:60, 70:73] = (190, 40, 60)
+    alpha = matting.alpha(image, mask)
+    assert alpha[20:50, 71].min() > 0.9
+    assert alpha[20:50, 69].max() < 0.2
+    assert (matting.foreground(image, alpha)[20:50, 71] == image[20:50, 71]).all()
+
+
+def test_holes_of_lace_near_the_edge_are_open():
+    true = block()
+    true[133:137, 50:110:10] = 0
+    true[133:137, 51:110:10] = 0
+    alpha = matting.alpha(blue_on_white(true), block() > 0)
+    assert alpha[135, 50:110:10].max() < 0.15
+    assert alpha[135, 56:106:10].min() > 0.9
+
+
+def test_white_stripes_before_a_white_wall_stay_solid():
+    true = block()
+    image = blue_on_white(true)
+    for top in range(60, 140, 12):
+        image[top : top + 6, 40:120] = WHITE
+    alpha = matting.alpha(image, true > 0)
+    assert alpha[:, 44:116][true[:, 44:116] > 0][400:-400].mean() > 0.97
+
+
+def test_a_garment_of_the_walls_colour_keeps_its_mask():
+    image = np.full((160, 160, 3), 240, np.uint8)
+    mask = block() > 0
+    alpha = matting.alpha(image, mask)
+    assert (np.abs(alpha - mask) < 0.5).all()
+    assert (alpha[64:136, 44:116] == 1).all()
+
+
+def test_sheer_cloth_is_seen_through_only_if_asked():
+    size, hem = 400, slice(240, 262)
+    true = block(slice(100, 240), slice(100, 300), size)
+    true[hem, 100:300] = 0.5
+    image, mask = blue_on_white(true), true > 0
+    middle = slice(249, 253), slice(120, 280)
+    sheer = matting.alpha(image, mask, fabric="sheer")
+    assert abs(sheer[middle].mean() - 0.5) < 0.06
+    assert (sheer[140:200, 140:260] == 1).all()
+    assert matting.alpha(image, mask)[middle].mean() > sheer[middle].mean()
+    image[hem, 100:300] = (140, 160, 205)
+    pale_trim = matting.alpha(image, mask)[middle]
+    assert pale_trim.mean() > 0.8
+
+
+def test_an_unknown_fabric_is_explained():
+    with pytest.raises(ValueError, match="fabric must be one of opaque, sheer, got 'tulle'"):
+        matting.alpha(np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), bool), fabric="tulle")
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
+def test_foreground_of_any_opacity_is_a_picture(level):
+    image = np.random.default_rng(1).integers(0, 256, (9, 5, 3), np.uint8)
+    color = matting.foreground(image, np.full((9, 5), level, np.float32))
+    assert color.shape == image.shape
+    assert color.dtype == np.uint8
+
+
+def test_foreground_of_two_cloths_takes_the_nearer_ones_colour():
+    image = np.full((120, 120, 3), 255, np.uint8)
+    image[40:80, 20:60], image[40:80, 60:100] = (200, 30, 40), BLUE
+    alpha = np.zeros((120, 120), np.float32)
+    alpha[40:80, 20:100] = 1
+    color = matting.foreground(image, alpha)
+    assert np.abs(color[39, 24:52].astype(int) - (200, 30, 40)).max() < 12
+    assert np.abs(color[39, 68:96].astype(int) - BLUE).max() < 12
