@@ -4,8 +4,8 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
+from ..imaging import studio
 from ..imaging.parsing import Parsing
-from ..imaging.studio import BACKGROUNDS
 from ..inference.segmenters import registry
 from . import feedback, said, tensors, weights
 from .sockets import PARSING
@@ -145,18 +145,38 @@ class RemoveMannequin(io.ComfyNode):
             display_name="Remove Mannequin",
             category="dressform/mannequin",
             description=(
-                "Takes the mannequin and its stand out of the photo, so that the garment stands "
-                "alone on a clean backdrop. The repaint mask marks what had to be made up."
+                "Cuts the garment free with soft edges: mannequin and stand go, necks and sleeves "
+                "stay open. Nothing is made up but small holes where an arm or pole crosses."
             ),
-            search_aliases=["ghost mannequin", "clean up", "invisible mannequin", "packshot"],
+            search_aliases=["cut out", "matting", "remove background", "clean up", "packshot"],
             inputs=[
                 io.Image.Input("image", tooltip="The photo that was parsed."),
                 PARSING.Input("parsing", tooltip="From Parse Mannequin Photo, of the same photo."),
+                io.Image.Input(
+                    "backdrop",
+                    optional=True,
+                    tooltip="For the background picture: scaled to cover the photo, and cropped.",
+                ),
                 io.Combo.Input(
                     "background",
-                    options=list(BACKGROUNDS),
+                    options=list(studio.STAGES),
                     default="white",
-                    tooltip="What stands behind the garment; keep fills the photo's own backdrop.",
+                    tooltip="keep: the photo's own. studio: white with the photo's shadow. "
+                    "transparent: white, for Save Product or an inverted alpha in Join.",
+                ),
+                io.String.Input(
+                    "color",
+                    default="#ffffff",
+                    optional=True,
+                    tooltip="For the background color: red, green and blue in hex, as #f2f2f2.",
+                ),
+                io.Combo.Input(
+                    "fabric",
+                    options=list(studio.FABRICS),
+                    default="opaque",
+                    optional=True,
+                    tooltip="sheer also looks for the old background through cloth near the edges; "
+                    "opaque keeps pale trims solid.",
                 ),
             ],
             outputs=[
@@ -167,7 +187,13 @@ class RemoveMannequin(io.ComfyNode):
                 ),
                 io.Mask.Output(
                     display_name="repaint_mask",
-                    tooltip="1 where the picture was made up and a diffusion model may repaint.",
+                    tooltip="1 where a body should appear, or where cloth was made up; a diffusion "
+                    "model may paint there.",
+                ),
+                io.Image.Output(
+                    display_name="foreground",
+                    tooltip="The garment's colours without the old background's, also under soft "
+                    "edges; save it with garment_alpha as RGBA.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -175,19 +201,47 @@ class RemoveMannequin(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image: torch.Tensor, parsing: list[Parsing], background: str) -> io.NodeOutput:
-        from ..imaging import ghost
+    def validate_inputs(
+        cls, background: str | None = "white", color: str | None = None
+    ) -> bool | str:
+        # None arrives for what is connected rather than typed.
+        if background is not None and background not in studio.STAGES:
+            return studio.unknown(background)
+        if background == "color" and color is not None:
+            try:
+                studio.color(color)
+            except ValueError as error:
+                return str(error)
+        return True
 
-        pairs = tensors.pair(image=tensors.to_pictures(image, "image"), parsing=parsing)
-        ghosts = []
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        parsing: list[Parsing],
+        background: str,
+        backdrop: torch.Tensor | None = None,
+        color: str = "#ffffff",
+        fabric: str = "opaque",
+    ) -> io.NodeOutput:
+        from ..imaging import cutout
+
+        pairs = tensors.pair(
+            image=tensors.to_pictures(image, "image"),
+            parsing=parsing,
+            picture=None if backdrop is None else tensors.to_pictures(backdrop, "backdrop"),
+        )
+        paper = studio.color(color) if background == "color" else studio.WHITE
+        found = []
         for index, one in enumerate(pairs):
             tensors.require_same_size(one["parsing"].label_map, one["image"], "parsing", "image")
-            ghosts.append(ghost.remove(one["image"], one["parsing"], background=background))
+            found.append(cutout.remove(**one, background=background, color=paper, fabric=fabric))
             feedback.progress(index + 1, len(pairs))
-        cleaned = tensors.from_pictures([one.image for one in ghosts])
+        cleaned = tensors.from_pictures([one.image for one in found])
         return io.NodeOutput(
             cleaned,
-            tensors.from_masks([one.alpha for one in ghosts]),
-            tensors.from_masks([one.repaint for one in ghosts]),
+            tensors.from_masks([one.alpha for one in found]),
+            tensors.from_masks([one.repaint for one in found]),
+            tensors.from_pictures([one.foreground for one in found]),
             ui=feedback.preview(cls, cleaned),
         )
