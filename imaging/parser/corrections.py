@@ -24,7 +24,7 @@ UNSAID, NO_GARMENT = belonging.UNSAID, 254  # values of a map of seeds that are 
 COUNT = 6  # labels
 
 # The photo is cut into patches on a copy of at most this long side: bounds the time.
-GRAPH_PX = 512
+GRAPH_PX = 448
 LEAST_PX = 24  # a picture with a shorter side has too few patches to spread over
 # A patch is a stroke's own where the stroke covers this share of it.
 COVERED = 0.15
