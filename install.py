@@ -14,10 +14,12 @@ from pathlib import Path
 PACK = Path(__file__).resolve().parent
 # Module name -> package that brings it.
 NEEDED = {"aiohttp": "aiohttp", "cv2": "opencv-python", "numpy": "numpy", "PIL": "pillow"}
-# What the shipped workflow names in its Load Image nodes.
+# What the shipped workflows name in their Load Image nodes.
 SAMPLES = {
     "dressform_mannequin.jpg": PACK / "samples" / "dressform" / "photo.jpg",
     "dressform_person.jpg": PACK / "samples" / "person.jpg",
+    "dressform_tee.jpg": PACK / "samples" / "headless" / "photo.jpg",
+    "dressform_tee_inside.jpg": PACK / "samples" / "headless" / "inside.jpg",
 }
 
 

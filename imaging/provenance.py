@@ -167,7 +167,7 @@ def legend(image: np.ndarray, sources: np.ndarray) -> np.ndarray:
     palette = np.array(COLORS, np.uint8)
     # Colour at three fifths still lets the folds below it be seen.
     strength = np.array([0.0, 0.0, 0.6, 0.6], np.float32)
-    result = np.empty_like(image)
+    result = np.empty(image.shape, np.uint8)
     for top in range(0, len(image), _STRIP_ROWS):
         rows = slice(top, top + _STRIP_ROWS)
         share = strength[sources[rows]][..., None]

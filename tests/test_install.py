@@ -73,6 +73,7 @@ def test_missing_packages_are_named_with_the_command(monkeypatch, capsys):
     assert "no-such-package not found" in capsys.readouterr().out
 
 
-def test_the_lent_photos_are_those_the_workflow_loads():
-    workflow = (ROOT / "workflows" / "mannequin_to_model.json").read_text(encoding="utf-8")
-    assert all(f'"{name}"' in workflow for name in install.SAMPLES)
+def test_the_lent_photos_are_those_the_workflows_load():
+    files = (ROOT / "workflows").glob("*.json")
+    workflows = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert all(f'"{name}"' in workflows for name in install.SAMPLES)
