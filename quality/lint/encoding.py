@@ -9,6 +9,7 @@ from ..measure import Measure, unmeasurable
 from .shot import Shot
 
 BLOCK_PX = 8  # of JPEG, ITU-T T.81
+MAX_STEP = 16.0  # levels; a higher step is an edge, and one straight edge must not pass for blocks
 # Looked at in the photo as it came, since reducing it hides both: at most this much of its middle.
 WINDOW_PX = 1536
 TILE_PX = 16
@@ -73,7 +74,7 @@ def _window(shot: Shot) -> np.ndarray:
 
 def _steps(light: np.ndarray) -> float:
     """Returns the excess of the steps between columns at the block borders."""
-    step = np.abs(np.diff(light, axis=1))
+    step = np.minimum(np.abs(np.diff(light, axis=1)), MAX_STEP)
     # What a step has more than its neighbours: slopes and cloth step everywhere.
     excess = (step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2).mean(axis=0)
     phases = excess[: len(excess) // BLOCK_PX * BLOCK_PX].reshape(-1, BLOCK_PX).mean(axis=0)

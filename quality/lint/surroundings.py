@@ -38,7 +38,7 @@ def unrest(shot: Shot) -> Measure:
     near = ring(shot.garment, clear, NEAR_SHARE)
     if np.count_nonzero(near) < LEAST_PX:
         return unmeasurable("Too little of the backdrop is to be seen around the garment.")
-    weight = shot.backdrop.astype(np.float32)
+    weight = clear.astype(np.float32)
     light = shot.lab[..., 0]
     fine = _smooth(light, weight, FINE_SHARE * long_side)
     coarse = _smooth(light, weight, COARSE_SHARE * long_side)
@@ -48,7 +48,7 @@ def unrest(shot: Shot) -> Measure:
 
 
 def _smooth(light: np.ndarray, weight: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blurs over the backdrop only, so that the figure does not bleed into it."""
+    """Blurs where the weight is, so that the figure does not bleed into the backdrop."""
     sigma_px = max(0.5, sigma_px)
     total = cv2.GaussianBlur(light * weight, (0, 0), sigma_px)
     return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma_px), 1e-3)
