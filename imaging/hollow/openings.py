@@ -18,8 +18,6 @@ NOTCH = 0.02
 # An opening is filled whole where at least this share of it showed the mannequin; else what is
 # no mannequin in it is the room behind, and stays.
 MOSTLY = 0.6
-# An open front that is at least this long against its neck opening has no front edge below.
-LONG_FRONT = 1.0
 
 
 class Opening(NamedTuple):
@@ -56,12 +54,7 @@ def find(
         return []
     local = (slice(box.top, box.bottom), slice(box.left, box.right))
     part, inside, gone = garment[local], interior[local], removed[local]
-    found = [
-        _shifted(opening, box)
-        for opening in (
-            [*_necks(part, inside, gone), *_fronts(part, inside, gone)] if necks else []
-        )
-    ]
+    found = [_shifted(opening, box) for opening in (_necks(part, inside, gone) if necks else [])]
     taken = np.zeros_like(garment)
     for opening in found:
         taken[_window(opening.box)] |= opening.region
@@ -120,9 +113,20 @@ def enclosed(part: np.ndarray) -> np.ndarray:
     return left & right & below & ~part
 
 
+def open_front(part: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Selects the mannequin between two front panels: cloth right beside it, none above it."""
+    columns = np.arange(part.shape[1])
+    last = np.maximum.accumulate(np.where(gone, -1, columns), 1)
+    following = np.minimum.accumulate(np.where(gone, part.shape[1], columns)[:, ::-1], 1)[:, ::-1]
+    rows = np.arange(part.shape[0])[:, None]
+    beside = (last >= 0) & part[rows, np.maximum(last, 0)]
+    beside &= (following < part.shape[1]) & part[rows, np.minimum(following, part.shape[1] - 1)]
+    return gone & beside & ~np.logical_or.accumulate(part, 0)
+
+
 def _necks(part: np.ndarray, inside: np.ndarray, gone: np.ndarray) -> list[Opening]:
     found = []
-    candidates = enclosed(part).astype(np.uint8)
+    candidates = (enclosed(part) | open_front(part, gone)).astype(np.uint8)
     _, regions, stats, _ = cv2.connectedComponentsWithStats(candidates, connectivity=4)
     above = np.logical_or.accumulate(part, 0)
     for number in 1 + np.argsort(stats[1:, cv2.CC_STAT_AREA])[::-1]:
@@ -168,8 +172,3 @@ def _higher(part: np.ndarray, edge: Edge, bottom: int) -> np.ndarray:
     free[:, middle:] = ~np.logical_or.accumulate(part[:, middle:], 1)
     free[bottom:] = False
     return free
-
-
-def _fronts(part: np.ndarray, inside: np.ndarray, gone: np.ndarray) -> list[Opening]:
-    """Finds open fronts: the mannequin between two panels, open above and below."""
-    return []
