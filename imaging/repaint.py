@@ -17,6 +17,8 @@ DRESSED = {
     "dress": ("foot",),
     "layered": ("foot",),
 }
+# Parts that a garment hides in all its rows, however narrow it is.
+HIDDEN = ("torso", "leg")
 # Binary digits behind the point of polygon corners, as OpenCV takes them.
 SHIFT = 4
 
@@ -42,7 +44,7 @@ def area(parsing: Parsing, certain: np.ndarray) -> np.ndarray:
 
 
 def _body(parsing: Parsing, garment: np.ndarray) -> np.ndarray:
-    """(H, W) bool, the body with room for hair and clothes, but for a torso in its garment."""
+    """(H, W) bool, the body with room for hair and clothes, but for a trunk in its garment."""
     try:
         pose = body.locate(parsing)
     except ValueError:  # too little of a garment to hang a body on
@@ -53,7 +55,7 @@ def _body(parsing: Parsing, garment: np.ndarray) -> np.ndarray:
     for name, polygon in outline.parts(pose).items():
         part = name.split("_")[0]
         room = HAIR if part == "head" else CLOTHES if part in dressed else SKIN
-        _draw(trunk if part == "torso" else drawn, polygon, room * stature)
+        _draw(trunk if part in HIDDEN else drawn, polygon, room * stature)
     return (drawn > 0) | ((trunk > 0) & ~_beside(garment))
 
 
@@ -67,7 +69,7 @@ def _draw(canvas: np.ndarray, polygon: np.ndarray, room_px: float) -> None:
 
 
 def _beside(garment: np.ndarray) -> np.ndarray:
-    """Selects the rows of the garment outside of it, where a torso must not look out.
+    """Selects the rows of the garment outside of it, where no trunk must look out.
 
     Free are places over or under it: with garment in the same column on one side only.
     """
