@@ -1,9 +1,9 @@
 """Colours of a garment: luma, Lab, CIEDE2000, and the colour shift between two pictures."""
 
-import cv2
 import numpy as np
 
 from ..imaging import masks
+from ..imaging.color import to_lab
 from . import tiles
 from .measure import Measure, require_pair, unmeasurable
 
@@ -16,11 +16,6 @@ MIN_TILE_PIXELS = 200
 def luma(image: np.ndarray) -> np.ndarray:
     """Returns (H, W) float32 luma in [0, 1] of (H, W, 3) uint8 sRGB, gamma-encoded as it comes."""
     return image.astype(np.float32) @ (REC709_LUMA / 255)
-
-
-def to_lab(image: np.ndarray) -> np.ndarray:
-    """Returns (H, W, 3) float32 CIE L*a*b* (D65; L 0 to 100) of (H, W, 3) uint8 sRGB."""
-    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
 def inside(mask: np.ndarray, rim_px: int = RIM_PX) -> np.ndarray:

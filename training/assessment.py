@@ -1,10 +1,11 @@
-"""Fits kind, region, view and confidence on scenes with truth; writes parser/conclusions.py.
+"""Fits what shapes tell, and how far to trust a parsing; writes parser/conclusions.py.
 
-    python training/assessment.py SCENES [--out FILE]
+    python training/assessment.py SCENES ... [--out FILE]
 
-SCENES holds a folder for each scene with photo.jpg, labels.png and meta.json (mannequin_type,
-garment, view). The label maps that are measured come from classifiers that did not see the scene,
-so this first repeats what training/superpixels.py does. Run that one before, with the same scenes.
+SCENES hold a folder for each scene with photo.jpg, labels.png and meta.json (mannequin_type,
+garment, view). Kind, region and view are learned from the true label maps, as they are wanted where
+masks were drawn by hand. The confidence is learned from what the network says of photos that it has
+not seen and that were spoiled besides, so run this after training/parser.py, with the same scenes.
 """
 
 import argparse
@@ -12,11 +13,12 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import augment
+import dataset
 import numpy as np
 import regression
-import superpixels
 from dressform.imaging import labels, masks
-from dressform.imaging.parser import assessment, classifier, measures, split
+from dressform.imaging.parser import assessment, figures, measures, network
 
 OUT = Path(__file__).parents[1] / "imaging" / "parser" / "conclusions.py"
 KINDS = ("full", "headless", "armless", "dressform", "ghost", "legs", "hanger", "flatlay")
@@ -26,15 +28,17 @@ VIEWS = ("front", "back", "three-quarter")
 # confidence, which has three weights, it hardly matters.
 PENALTY = {"kind": 3e-3, "region": 1e-2, "view": 3e-2, "confidence": 1e-3}
 FOLDS = 10
+# The overlap that a merchant is content with.
+GOOD = 0.9
 # Every map is measured again in this many tighter frames.
 CROPS = 3
-# True label maps count half: corrected masks look like them, parsed ones less so. True garments
-# alone, as in masks drawn by hand, count a quarter.
-TRUE_MASS, ALONE_MASS = 0.5, 0.25
+# True garments alone, as in masks drawn by hand, count a quarter.
+ALONE_MASS = 0.25
+# Spoiled photos of every scene that the confidence is learned from, and their size.
+SPOILED, SPOILED_SIZE = 6, (512, 384)
 HEAD = '''"""Weights of the conclusions from a label map, fitted on rendered mannequin photos."""
 
-# Multinomial logistic regression by training/assessment.py on the {count} training scenes of the
-# project's rendered benchmark, parsed by classifiers that had not seen them. One row per
+# Multinomial logistic regression by training/assessment.py on {count} scenes. One row per
 # measurement: mean, sigma, then the weight for every name. See measures.py, assessment.py.
 # Right out of fold: {accuracy}.
 # ruff: noqa: E501
@@ -49,7 +53,7 @@ class Measured(NamedTuple):
         scene: (rows,) index of the scene.
         values: (rows, n) measurements.
         mass: (rows,) how much a row counts.
-        original: (rows,) bool, the parsed map in its own frame, on which accuracy is told.
+        original: (rows,) bool, the map in its own frame, on which accuracy is told.
         alone: (rows,) bool, only the garment is labelled, as in a mask drawn by hand.
     """
 
@@ -69,16 +73,13 @@ def answers(folder: Path) -> tuple[str, str, str]:
     return meta["mannequin_type"], region, meta["view"].replace("_", "-")
 
 
-def measure(maps: list[tuple[np.ndarray, np.ndarray]]) -> tuple[tuple[str, ...], Measured]:
-    """Measures parsed and true label maps, whole and cropped."""
+def measure(maps: list[np.ndarray]) -> tuple[tuple[str, ...], Measured]:
+    """Measures label maps, whole and cropped."""
     names: tuple[str, ...] = ()
     rows = []
-    for index, (parsed, true) in enumerate(maps):
+    for index, true in enumerate(maps):
         draw = np.random.default_rng(index)
-        frames = [(1.0, parsed), (TRUE_MASS, true)]
-        for _ in range(CROPS):
-            frames.append((1 / CROPS, _crop(parsed, draw)))
-            frames.append((TRUE_MASS / CROPS, _crop(true, draw)))
+        frames = [(1.0, true), *((1 / CROPS, _crop(true, draw)) for _ in range(CROPS))]
         alone = np.where(true == labels.GARMENT, true, labels.BACKGROUND)
         frames.append((ALONE_MASS, alone))
         for mass, label_map in frames:
@@ -86,7 +87,7 @@ def measure(maps: list[tuple[np.ndarray, np.ndarray]]) -> tuple[tuple[str, ...],
             if found:
                 names = tuple(found)
                 bare = label_map is alone
-                rows.append((index, list(found.values()), mass, label_map is parsed, bare))
+                rows.append((index, list(found.values()), mass, label_map is true, bare))
     return names, Measured(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
@@ -117,7 +118,7 @@ def _fit(rows: Measured, target: np.ndarray, chosen: np.ndarray, penalty: float)
         target[chosen],
         rows.mass[chosen],
         penalty=penalty,
-        limit=classifier.LIMIT_SIGMA,
+        limit=assessment.LIMIT_SIGMA,
     )
 
 
@@ -138,41 +139,47 @@ def _crop(label_map: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     return label_map[top : int(draw.integers(least, height + 1)), left:right]
 
 
-def calibrate(examples, posteriors, maps) -> tuple[tuple[str, ...], regression.Model, str]:
+def calibrate(scenes: list[augment.Scene]) -> tuple[tuple[str, ...], regression.Model, str]:
     """Fits the confidence to the true overlap; returns also how good that is out of fold."""
     names: tuple[str, ...] = ()
-    values, overlaps = [], []
-    for example, posterior, (parsed, true) in zip(examples, posteriors, maps, strict=True):
-        expected = assessment.expected_iou(example.scene.patches.areas, posterior)
-        found = assessment.trust(parsed, example.scene.figure, expected)
-        names = tuple(found)
-        values.append(list(found.values()))
-        garment, counted = parsed == labels.GARMENT, true != labels.INTERIOR
-        both = garment & (true == labels.GARMENT)
-        either = (garment | (true == labels.GARMENT)) & counted
-        overlaps.append(both.sum() / max(1, either.sum()))
+    values, overlaps, fold = [], [], []
+    patterns = augment.textures(60, np.random.default_rng(0))
+    for index, scene in enumerate(scenes):
+        for turn in range(SPOILED):
+            draw = np.random.default_rng([index, turn])
+            spoiled = augment.picture(scene, scenes, patterns, SPOILED_SIZE, draw)
+            reading = network.read(spoiled.image)
+            look = network.look(spoiled.image, reading.shares)
+            shares = assessment.without_impossible(reading.shares, assessment.kind(look.kind))
+            shares, _ = figures.single_out(shares)
+            found = assessment.trust(shares, reading.agreement, look)
+            names = tuple(found)
+            values.append(list(found.values()))
+            garment, true = shares.argmax(-1) == labels.GARMENT, spoiled.label_map
+            counted = (true != labels.INTERIOR) & (true != augment.IGNORED)
+            either = (garment | (true == labels.GARMENT)) & counted
+            overlaps.append((garment & (true == labels.GARMENT)).sum() / max(1, either.sum()))
+            fold.append(index % FOLDS)
     table, share = np.array(values), np.array(overlaps)
     target, mass = np.stack([1 - share, share], 1), np.ones(len(share))
-    folds = np.random.default_rng(1).permutation(len(share)) % FOLDS
-    told = np.zeros(len(share))
-    options = {"penalty": PENALTY["confidence"], "limit": classifier.LIMIT_SIGMA}
+    folds, told = np.array(fold), np.zeros(len(share))
+    options = {"penalty": PENALTY["confidence"], "limit": assessment.LIMIT_SIGMA}
     for fold in range(FOLDS):
         seen = folds != fold
         model = regression.fit(table[seen], target[seen], mass[seen], **options)
         told[~seen] = regression.predict(model, table[~seen])[:, 1]
     text = f"confidence off by {np.abs(told - share).mean():.3f} on average, "
-    text += f"correlation {np.corrcoef(told, share)[0, 1]:.2f}"
+    text += f"correlation {np.corrcoef(told, share)[0, 1]:.2f}, "
+    good, bad = told[share >= GOOD], told[share < GOOD]
+    order = np.mean([(bad < one).mean() for one in good])
+    text += f"area under the curve at {GOOD} {order:.2f} ({len(bad)} below)"
     return names, regression.fit(table, target, mass, **options), text
 
 
-def conclude(folder: Path, examples, posteriors) -> str:
+def conclude(folders: list[Path]) -> str:
     """Returns the text of imaging/parser/conclusions.py."""
-    maps = [
-        (split.label_map(split.shares(example.scene, posterior)), example.label_map)
-        for example, posterior in zip(examples, posteriors, strict=True)
-    ]
-    names, rows = measure(maps)
-    truth = [answers(folder / example.name) for example in examples]
+    names, rows = measure([dataset.read(folder).label_map for folder in folders])
+    truth = [answers(folder) for folder in folders]
     kinds, regions, views = ([t[i] for t in truth] for i in range(3))
     # Flat and hanging garments are never turned, whatever the camera did.
     turned = [
@@ -188,13 +195,15 @@ def conclude(folder: Path, examples, posteriors) -> str:
         told.append(f"{name} {accuracy:.2f}")
         lines += [f"_{name.upper()} = {{", *regression.rows(model, names), "}"]
         lines += [f"{name.upper()} = ({json.dumps(classes)[1:-1]}), _{name.upper()}"]
-    names, model, text = calibrate(examples, posteriors, maps)
+    names, model, text = calibrate(
+        [dataset.read(folder) for folder in folders if dataset.validates(folder)]
+    )
     lines += [
         "# The weights are for the shares of the garment mask that are wrong and right; out of"
     ]
     lines += [f"# fold the {text}.", "CONFIDENCE = {", *regression.rows(model, names), "}", ""]
     print(", ".join(told), text, sep="\n")
-    head = HEAD.format(count=len(examples), accuracy=", ".join(told))
+    head = HEAD.format(count=len(folders), accuracy=", ".join(told))
     return head + "\n".join(lines)
 
 
@@ -202,12 +211,11 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("scenes", type=Path)
+    options.add_argument("scenes", type=Path, nargs="+")
     options.add_argument("--out", type=Path, default=OUT)
     chosen = options.parse_args()
-    examples = superpixels.read(chosen.scenes)
-    _, posteriors, _ = superpixels.learn(examples)
-    chosen.out.write_text(conclude(chosen.scenes, examples, posteriors), encoding="utf-8")
+    folders = [path.parent for root in chosen.scenes for path in sorted(root.glob("*/meta.json"))]
+    chosen.out.write_text(conclude(folders), encoding="utf-8")
 
 
 if __name__ == "__main__":

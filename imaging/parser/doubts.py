@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from .. import labels, masks
-from . import background
+from .. import color, labels, masks
 
 # Lab distance of median colours below which two things are hard to tell apart (the benchmark's
 # own limit for its low-contrast tags).
@@ -15,6 +14,8 @@ SECOND_GARMENT = 0.25
 BLOWN_LEVEL, BLOWN_SHARE = 250, 0.3
 SMALL_PX = 256
 UNSURE = 0.7
+# Share of a side of the frame along which a garment that is cut off touches it.
+CUT_SHARE = 0.02
 # Pixels needed for a median colour that means something.
 LEAST_PX = 30
 
@@ -46,6 +47,14 @@ BLOWN = (
     "Large parts of the garment are overexposed to pure white, so folds and edges are lost. "
     "Use a darker exposure."
 )
+SEVERAL = (
+    "Several figures stand side by side, and only the one with the largest garment was parsed. "
+    "Crop the photo to the one you want."
+)
+CUT = (
+    "The garment is cut off by the frame ({sides}), so that part cannot be restored. "
+    "Step back and take the whole garment into the picture."
+)
 DOUBTFUL = (
     "The masks are uncertain (confidence {confidence:.2f}). "
     "Look at the overlay, and correct the mask by hand where it is wrong."
@@ -53,7 +62,13 @@ DOUBTFUL = (
 
 
 def sentences(
-    image: np.ndarray, label_map: np.ndarray, *, confidence: float, person: bool
+    image: np.ndarray,
+    label_map: np.ndarray,
+    *,
+    size: tuple[int, int],
+    confidence: float,
+    kind: str,
+    several: bool,
 ) -> tuple[str, ...]:
     """Lists all doubts, the gravest first.
 
@@ -61,20 +76,26 @@ def sentences(
         image: (H, W, 3) uint8 sRGB, the working copy.
         label_map: (H, W) uint8, of the same size.
         confidence: See `Parsing`.
-        person: Whether a person rather than a mannequin seems to wear the garment.
+        size: Height and width of the whole photo.
+        kind: One of `parsing.KINDS`.
+        several: Whether other figures stood beside the one that was parsed.
     """
     garment = label_map == labels.GARMENT
     if not garment.any():
         return (NO_GARMENT,)
-    lab = background.to_lab(image)
+    lab = color.to_lab(image)
     blown = float((image[garment].min(1) >= BLOWN_LEVEL).mean())
+    sides = _cut_sides(garment)
     checks = (
-        (person, PERSON),
+        (min(size) < SMALL_PX, VERY_SMALL.format(height=size[0], width=size[1])),
+        (kind == "person", PERSON),
+        (several, SEVERAL),
         (_second_share(garment) > SECOND_GARMENT, TWO_GARMENTS),
         (confidence < UNSURE, DOUBTFUL.format(confidence=confidence)),
         (_alike(lab, garment, label_map == labels.MANNEQUIN), LIKE_MANNEQUIN),
         (_alike(lab, garment, _around(label_map)), LIKE_BACKGROUND),
         (blown > BLOWN_SHARE, BLOWN),
+        (bool(sides), CUT.format(sides=", ".join(sides))),
     )
     return tuple(sentence for holds, sentence in checks if holds)
 
@@ -84,6 +105,17 @@ def _alike(lab: np.ndarray, first: np.ndarray, second: np.ndarray) -> bool:
         return False
     gap = np.median(lab[first], axis=0) - np.median(lab[second], axis=0)
     return bool(np.linalg.norm(gap) < LOW_CONTRAST_LAB)
+
+
+def _cut_sides(garment: np.ndarray) -> list[str]:
+    """Names the sides of the frame at which the garment goes on outside of it."""
+    rims = {
+        "top": garment[0],
+        "bottom": garment[-1],
+        "left": garment[:, 0],
+        "right": garment[:, -1],
+    }
+    return [name for name, rim in rims.items() if rim.mean() > CUT_SHARE]
 
 
 def _around(label_map: np.ndarray) -> np.ndarray:

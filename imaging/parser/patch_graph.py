@@ -5,7 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import background, superpixels
+from .. import color
+from . import superpixels
 from .superpixels import Superpixels
 
 SPACING_PX = 8  # finer than the parser's own patches: a strap is a few pixels wide
@@ -43,7 +44,7 @@ def cut(image: np.ndarray, label_map: np.ndarray) -> PatchGraph:
         label_map: (H, W) uint8; no patch has pixels of two labels.
     """
     patches = _divided(superpixels.partition(image, SPACING_PX), label_map)
-    lab_image = background.to_lab(image)
+    lab_image = color.to_lab(image)
     lab = np.stack([patches.mean(lab_image[..., channel]) for channel in range(3)], 1)
     # Every pair comes in both orders, sorted by the one that is called second here.
     second, first, rims = patches.neighbours()

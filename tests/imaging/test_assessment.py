@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from dressform.imaging import labels
 from dressform.imaging.parser import assessment, measures
+from dressform.imaging.parser.network import Look
 from dressform.imaging.parsing import Parsing
 
 # Boxes (top, left, bottom, right) on a 400x240 map; the garment has sleeves and a neckline.
@@ -28,8 +29,18 @@ def drawn(*mannequin, garment=TOP, support=(), neckline=18):
 
 
 def concluded(label_map):
-    found = measures.measure(label_map)
-    return assessment.kind(found), assessment.region(found), assessment.view(found)
+    parsing = assessment.complete(Parsing(label_map))
+    return parsing.kind, parsing.region, parsing.view
+
+
+SURE_LOOK = Look({"full": 0.95, "headless": 0.05}, {"upper": 1.0}, {"front": 1.0})
+
+
+def certain(label_map, sure):
+    """Shares that give `sure` to the map's label, and the rest to all others alike."""
+    shares = np.full((*label_map.shape, 6), (1 - sure) / 5, np.float32)
+    np.put_along_axis(shares, label_map[..., None].astype(np.intp), sure, axis=2)
+    return shares
 
 
 def test_a_garment_alone_shows_no_mannequin():
@@ -87,10 +98,33 @@ def test_an_unknown_kind_is_completed_and_a_known_one_kept():
     assert assessment.complete(bare) is bare
 
 
-def test_confidence_grows_with_the_classifiers_certainty_and_the_second_opinion():
+def test_the_kind_is_the_likeliest_of_those_with_or_without_a_mannequin():
+    bare_together = {"headless": 0.35, "ghost": 0.25, "hanger": 0.2, "flatlay": 0.2}
+    assert assessment.kind(bare_together) == "ghost"
+    one_bare = {"headless": 0.3, "armless": 0.25, "ghost": 0.45, "hanger": 0.0, "flatlay": 0.0}
+    assert assessment.kind(one_bare) == "headless"
+
+
+def test_where_no_mannequin_can_be_the_next_likely_label_takes_its_place():
+    shares = np.zeros((1, 2, 6), np.float32)
+    shares[0, 0] = (0.1, 0.3, 0.6, 0, 0, 0)
+    shares[0, 1] = (0.1, 0.2, 0, 0.7, 0, 0)
+    assert assessment.without_impossible(shares, "full") is shares
+    assert assessment.without_impossible(shares, "flatlay").argmax(-1).tolist() == [[1, 1]]
+    assert assessment.without_impossible(shares, "hanger").argmax(-1).tolist() == [[1, 3]]
+    assert shares[0, 0, 2] == np.float32(0.6)
+
+
+def test_the_expected_overlap_of_certain_shares_is_one_and_of_doubtful_ones_less():
     label_map = drawn(NECK, *ARMS, *LEGS)
-    figure = label_map > 0
-    sure = assessment.confidence(label_map, figure, 0.97)
-    assert sure > assessment.confidence(label_map, figure, 0.6)
-    assert sure > assessment.confidence(label_map, np.roll(figure, 60, axis=1), 0.97)
+    assert assessment.expected_iou(certain(label_map, 1.0)) == 1
+    assert 0.3 < assessment.expected_iou(certain(label_map, 0.7)) < 0.7
+    assert assessment.expected_iou(certain(np.zeros((4, 4), np.uint8), 1.0)) == 0
+
+
+def test_confidence_grows_with_the_networks_certainty_and_that_of_the_mirrored_photo():
+    shares = certain(drawn(NECK, *ARMS, *LEGS), 0.97)
+    sure = assessment.confidence(shares, 0.99, SURE_LOOK)
+    assert sure > assessment.confidence(certain(drawn(NECK, *ARMS, *LEGS), 0.6), 0.99, SURE_LOOK)
+    assert sure > assessment.confidence(shares, 0.5, SURE_LOOK)
     assert 0 < sure < 1

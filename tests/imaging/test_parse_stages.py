@@ -1,9 +1,15 @@
 """The parser's stages, each on pictures whose answer is known."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
-from dressform.imaging import labels, overlay
-from dressform.imaging.parser import assessment, background, doubts, foreground, refine, superpixels
+from dressform.imaging import labels, overlay, pictures, pose
+from dressform.imaging.parser import doubts, figures, network, refine, superpixels
+from dressform.imaging.parsing import KINDS, REGIONS, VIEWS
+
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def wall_with_box(height=120, width=160):
@@ -14,26 +20,6 @@ def wall_with_box(height=120, width=160):
     box[30:100, 55:105] = True
     image[box] = (30, 60, 160)
     return image, box
-
-
-def test_background_follows_a_gradient_and_sees_the_box():
-    image, box = wall_with_box()
-    rows, palette = background.distances(background.to_lab(image))
-    assert rows[~box].max() < 3 < rows[box].min()
-    assert palette[box].min() > 3
-
-
-def test_foreground_selects_the_box_alone():
-    image, box = wall_with_box()
-    found = foreground.find(image)
-    assert (found & box).sum() / (found | box).sum() > 0.95
-
-
-def test_main_part_prefers_the_middle_over_a_larger_thing_at_the_side():
-    figure = np.zeros((60, 100), bool)
-    figure[5:55, :14] = True
-    figure[20:40, 42:58] = True
-    assert np.array_equal(np.unique(np.nonzero(foreground.main_part(figure))[1]), np.arange(42, 58))
 
 
 def test_partition_covers_the_picture_and_keeps_to_its_edges():
@@ -75,23 +61,100 @@ def test_upsample_in_strips_is_seamless(monkeypatch):
     assert np.array_equal(refine.upsample(shares, image, image), whole)
 
 
-def test_expected_iou_of_a_certain_answer_is_one_and_of_a_coin_toss_a_half():
-    areas = np.array([10.0, 10.0])
-    sure = np.array([[1.0, 0, 0, 0, 0], [0, 1, 0, 0, 0]])
-    assert assessment.expected_iou(areas, sure) == 1
-    toss = np.array([[1.0, 0, 0, 0, 0], [0, 0.5, 0.5 - 1e-9, 0, 0]])
-    assert assessment.expected_iou(areas, toss) == pytest.approx(0.5)
-    assert assessment.expected_iou(areas, np.tile(sure[:1], (2, 1))) == 0
+def certain(label_map):
+    return (label_map[..., None] == np.arange(6)).astype(np.float32)
+
+
+def test_the_figure_with_the_larger_garment_is_kept_and_the_other_becomes_clutter():
+    label_map = np.zeros((100, 120), np.uint8)
+    label_map[20:80, 10:50] = labels.GARMENT
+    label_map[10:20, 20:40] = labels.MANNEQUIN
+    label_map[20:80, 75:105] = labels.GARMENT
+    shares, several = figures.single_out(certain(label_map))
+    found = shares.argmax(-1)
+    assert several
+    assert (found[:, :60] == label_map[:, :60]).all()
+    assert (found[20:80, 75:105] == labels.CLUTTER).all()
+
+
+def test_a_top_over_a_skirt_is_one_figure():
+    label_map = np.zeros((100, 120), np.uint8)
+    label_map[10:45, 40:80] = labels.GARMENT
+    label_map[55:95, 42:78] = labels.GARMENT
+    shares = certain(label_map)
+    assert figures.single_out(shares)[0] is shares
+    assert not figures.single_out(shares)[1]
+
+
+def test_a_speck_of_garment_on_the_wall_is_wall():
+    label_map = np.zeros((200, 200), np.uint8)
+    label_map[50:150, 60:140] = labels.GARMENT
+    label_map[5:9, 5:9] = labels.GARMENT
+    shares, several = figures.single_out(certain(label_map))
+    assert not several
+    assert (shares.argmax(-1)[5:9, 5:9] == labels.BACKGROUND).all()
+    assert (shares.argmax(-1) == labels.GARMENT).sum() == 100 * 80
+
+
+@pytest.mark.parametrize("value", [labels.BACKGROUND, labels.GARMENT, labels.CLUTTER])
+def test_a_picture_of_one_label_is_left_as_it_is(value):
+    shares = certain(np.full((30, 40), value, np.uint8))
+    assert figures.single_out(shares)[0] is shares
+
+
+@pytest.mark.parametrize("size", [(24, 24), (300, 200), (90, 512), (512, 24)])
+def test_the_network_answers_for_a_picture_of_any_shape(size):
+    image = np.random.default_rng(2).integers(0, 256, (*size, 3), dtype=np.uint8)
+    reading = network.read(image)
+    assert reading.shares.shape == (*size, len(labels.NAMES))
+    assert reading.shares.sum(-1) == pytest.approx(1, abs=1e-3)
+    assert reading.joints.shape == (len(pose.NAMES), 3)
+    look = network.look(image, reading.shares)
+    for odds, names in zip(look, (KINDS[:-1], REGIONS, VIEWS), strict=True):
+        assert tuple(odds) == names
+        assert sum(odds.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_network_gives_the_mirrored_answer_for_the_mirrored_photo():
+    image = pictures.open_picture(SAMPLES / "headless" / "photo.jpg")
+    small = cv2.resize(image, (192, 256), interpolation=cv2.INTER_AREA)
+    straight = network.read(small)
+    mirrored = network.read(np.ascontiguousarray(small[:, ::-1]))
+    assert mirrored.shares[:, ::-1] == pytest.approx(straight.shares, abs=1e-4)
+    looks = [network.look(small, straight.shares)]
+    looks += [network.look(np.ascontiguousarray(small[:, ::-1]), straight.shares[:, ::-1])]
+    assert looks[1].kind == pytest.approx(looks[0].kind, abs=1e-3)
+    swapped = mirrored.joints[list(network.MIRRORED)]
+    assert 1 - swapped[:, 0] == pytest.approx(straight.joints[:, 0], abs=0.02)
+
+
+def test_the_mirrored_joints_are_those_of_the_other_side():
+    for index, other in enumerate(network.MIRRORED):
+        one, two = pose.NAMES[index], pose.NAMES[other]
+        assert one == two or {one[0], two[0]} == {"R", "L"}
+        assert one[1:] == two[1:] or one == two
+
+
+def test_missing_weights_are_told_with_their_path(monkeypatch, tmp_path):
+    monkeypatch.setattr(network, "WEIGHTS", tmp_path)
+    network.session.cache_clear()
+    with pytest.raises(FileNotFoundError, match=r"got no file .*labels\.onnx"):
+        network.read(np.zeros((64, 64, 3), np.uint8))
+    network.session.cache_clear()
+
+
+def doubted(image, label_map, **given):
+    known = {"size": (900, 900), "confidence": 0.9, "kind": "full", "several": False}
+    return doubts.sentences(image, label_map, **(known | given))
 
 
 def test_two_garments_are_reported():
     image = np.full((100, 120, 3), 240, np.uint8)
     label_map = np.zeros((100, 120), np.uint8)
-    for left in (10, 70):
-        label_map[20:80, left : left + 35] = labels.GARMENT
+    for top in (5, 55):
+        label_map[top : top + 40, 40:80] = labels.GARMENT
     image[label_map > 0] = (20, 90, 60)
-    told = doubts.sentences(image, label_map, confidence=0.9, person=False)
-    assert told == (doubts.TWO_GARMENTS,)
+    assert doubted(image, label_map) == (doubts.TWO_GARMENTS,)
 
 
 def test_a_garment_of_the_mannequins_color_is_reported():
@@ -100,8 +163,25 @@ def test_a_garment_of_the_mannequins_color_is_reported():
     label_map[20:80, 40:80] = labels.GARMENT
     label_map[80:98, 50:70] = labels.MANNEQUIN
     image[label_map > 0] = (200, 190, 180)
-    told = doubts.sentences(image, label_map, confidence=0.9, person=False)
-    assert told == (doubts.LIKE_MANNEQUIN,)
+    assert doubted(image, label_map) == (doubts.LIKE_MANNEQUIN,)
+
+
+def test_a_garment_that_leaves_the_frame_is_reported_with_its_sides():
+    image = np.full((100, 120, 3), 240, np.uint8)
+    label_map = np.zeros((100, 120), np.uint8)
+    label_map[20:, 40:80] = labels.GARMENT
+    image[label_map > 0] = (20, 90, 60)
+    assert doubted(image, label_map) == (doubts.CUT.format(sides="bottom"),)
+
+
+def test_what_was_seen_beside_the_labels_is_reported_first():
+    image = np.full((100, 120, 3), 240, np.uint8)
+    label_map = np.zeros((100, 120), np.uint8)
+    label_map[20:80, 40:80] = labels.GARMENT
+    image[label_map > 0] = (20, 90, 60)
+    told = doubted(image, label_map, size=(100, 120), kind="person", several=True)
+    small = doubts.VERY_SMALL.format(height=100, width=120)
+    assert told == (small, doubts.PERSON, doubts.SEVERAL)
 
 
 def test_overlay_paints_labels_and_leaves_the_background_alone():

@@ -1,0 +1,173 @@
+"""What the parser's own networks say of a photo: labels, joints, kind, region and view.
+
+The first finds labels and joints in the whole photo. The second names what the figure shows, cut
+out of the photo by its labels, as a thumbnail of the photo hardly shows a neckline. Both are asked
+about the photo and its mirror image. weights/PROVENANCE.md tells what they were trained on.
+"""
+
+import functools
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from .. import labels, masks
+from ..parsing import KINDS, REGIONS, VIEWS
+
+WEIGHTS = Path(__file__).parent / "weights"
+# Pixels of the picture that the first network sees, as in the last phase of its training; both
+# sides are multiples of its coarsest cell.
+PIXELS = 512 * 384
+CELL_PX = 32
+LEAST_PX, MOST_PX = 64, 1536
+# Height and width of what the second network sees, and the space around the figure in shares of
+# its longer side; see training/look.py.
+LOOK_PX, MARGIN = (192, 144), 0.06
+_FIGURE = (labels.GARMENT, labels.MANNEQUIN, labels.SUPPORT, labels.INTERIOR)
+# More threads than this win nothing on a picture so small, and parsing a batch runs several.
+THREADS = 4
+# The same joint of the other side, in the order of `pose.NAMES`.
+MIRRORED = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
+
+
+class Reading(NamedTuple):
+    """What the first network says.
+
+    Attributes:
+        shares: (h, w, 6) float32, probabilities of the labels on the working copy.
+        joints: (18, 3) float32: x and y as shares of width and height, and a probability, in the
+            order of `pose.NAMES`; of joints that the mannequin lacks, where they would be.
+        agreement: Overlap of the garment in the photo with that in its mirror image, 0 to 1.
+    """
+
+    shares: np.ndarray
+    joints: np.ndarray
+    agreement: float
+
+
+class Look(NamedTuple):
+    """What the second network says: the probability of every name.
+
+    Attributes:
+        kind: Of `parsing.KINDS` but "unknown".
+        region: Of `parsing.REGIONS`.
+        view: Of `parsing.VIEWS`.
+    """
+
+    kind: dict[str, float]
+    region: dict[str, float]
+    view: dict[str, float]
+
+
+def read(image: np.ndarray) -> Reading:
+    """Finds the labels and joints of a photo.
+
+    Args:
+        image: (h, w, 3) uint8 sRGB, the working copy.
+
+    Raises:
+        FileNotFoundError: The weights are missing from the installation.
+    """
+    height, width = image.shape[:2]
+    picture = cv2.resize(image, _input_size(height, width), interpolation=cv2.INTER_AREA)
+    straight, mirrored = (_run("labels", image=one) for one in (picture, picture[:, ::-1]))
+    back = mirrored[0][..., ::-1]
+    both = (straight[0] + back) / 2
+    shares = np.dstack(
+        [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in both]
+    )
+    places = (straight[1] + mirrored[1][list(MIRRORED)][..., ::-1]) / 2
+    first, second = (side.argmax(0) == labels.GARMENT for side in (straight[0], back))
+    agreement = np.count_nonzero(first & second) / max(1, np.count_nonzero(first | second))
+    return Reading(shares, _joints(places), agreement)
+
+
+def look(image: np.ndarray, shares: np.ndarray) -> Look:
+    """Names what the figure shows.
+
+    Args:
+        image: (h, w, 3) uint8 sRGB, the working copy.
+        shares: (h, w, 6) float32, probabilities of the labels.
+
+    Raises:
+        FileNotFoundError: The weights are missing from the installation.
+    """
+    window = _figure(shares)
+    size = LOOK_PX[::-1]
+    picture = cv2.resize(image[window], size, interpolation=cv2.INTER_AREA)
+    planes = np.ascontiguousarray(shares[window])
+    planes = cv2.resize(planes, size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    straight = _run("look", image=picture, shares=planes)
+    mirrored = _run("look", image=picture[:, ::-1], shares=planes[..., ::-1])
+    return Look(
+        *(
+            {name: float(odds) for name, odds in zip(names, (one + other) / 2, strict=True)}
+            for names, one, other in zip(
+                (KINDS[:-1], REGIONS, VIEWS), straight, mirrored, strict=True
+            )
+        )
+    )
+
+
+def _figure(shares: np.ndarray) -> tuple[slice, slice]:
+    """Returns the rows and columns of the figure and some space around; all where there is none."""
+    box = masks.bounds(np.isin(shares.argmax(-1), _FIGURE))
+    if box is None:
+        return slice(None), slice(None)
+    space = int(MARGIN * max(box.height, box.width))
+    return (
+        slice(max(0, box.top - space), box.bottom + space),
+        slice(max(0, box.left - space), box.right + space),
+    )
+
+
+def _input_size(height: int, width: int) -> tuple[int, int]:
+    """Returns width and height of what the first network sees, shaped about like the photo."""
+    scale = (PIXELS / (height * width)) ** 0.5
+    sides = (round(side * scale / CELL_PX) * CELL_PX for side in (width, height))
+    wide, tall = (min(max(side, LEAST_PX), MOST_PX) for side in sides)
+    return wide, tall
+
+
+def _joints(places: np.ndarray) -> np.ndarray:
+    """Reads every joint off its (h, w) map of probabilities, to a fraction of a cell."""
+    count, height, width = places.shape
+    found = np.empty((count, 3), np.float32)
+    for index, place in enumerate(places):
+        row, column = np.unravel_index(int(place.argmax()), place.shape)
+        top, left = max(0, row - 1), max(0, column - 1)
+        near = place[top : row + 2, left : column + 2]
+        rows, columns = np.mgrid[top : top + near.shape[0], left : left + near.shape[1]]
+        mass = float(near.sum())
+        x, y = (columns * near).sum() / mass, (rows * near).sum() / mass
+        found[index] = (x + 0.5) / width, (y + 0.5) / height, mass
+    return found
+
+
+def _run(name: str, **inputs: np.ndarray) -> list[np.ndarray]:
+    """Runs one network on a batch of one."""
+    batch = {key: np.ascontiguousarray(value)[None] for key, value in inputs.items()}
+    return [output[0] for output in session(name).run(None, batch)]
+
+
+@functools.cache
+def session(name: str) -> Any:
+    """Loads a network once; it may be run by several threads at a time."""
+    import onnxruntime
+
+    path = WEIGHTS / f"{name}.onnx"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"the parser's weights are required, got no file {path}. "
+            "Install the pack again; the file is part of it."
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = min(THREADS, os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
+    # Waiting threads that spin take the cores from the rest of the parser.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena would keep the largest picture's memory for good.
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

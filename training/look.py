@@ -1,0 +1,171 @@
+"""Trains the network that names what it sees: kind of photo, garment region, view.
+
+    python training/look.py --scenes FOLDER ... --flat FOLDER --out FILE.onnx
+
+It looks at the figure alone, cut out of the photo by its labels, so that a neckline is as large to
+it as the whole garment is to the network that finds the labels (training/parser.py).
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import augment
+import cv2
+import dataset
+import numpy as np
+import torch
+from dressform.imaging.parsing import REGIONS, VIEWS
+from network import LookNetwork
+from torch.nn import functional
+
+SEED = 5
+SIZE = (192, 144)
+BATCH, STEPS, RATE, KEPT = 32, 3500, 2.5e-3, 0.997
+# Space around the figure, in shares of its longer side.
+MARGIN = 0.06
+# Labels that the figure consists of: garment, mannequin, support, interior.
+FIGURE = (1, 2, 3, 4)
+
+
+def figure(scene: augment.Scene) -> augment.Scene:
+    """Cuts the figure out of a scene, at most 320 pixels tall; unlabelled scenes stay whole."""
+    image, found = scene.image, scene.label_map
+    rows = np.flatnonzero(np.isin(found, FIGURE).any(1))
+    columns = np.flatnonzero(np.isin(found, FIGURE).any(0))
+    if len(rows) and len(columns):
+        space = int(MARGIN * max(np.ptp(rows), np.ptp(columns)))
+        window = (
+            slice(max(0, rows[0] - space), rows[-1] + space + 1),
+            slice(max(0, columns[0] - space), columns[-1] + space + 1),
+        )
+        image, found = image[window], found[window]
+    scale = min(1.0, 320 / max(found.shape))
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        found = cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return scene._replace(image=np.ascontiguousarray(image), label_map=np.ascontiguousarray(found))
+
+
+def channels(image: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Returns (9, h, w) float32: the photo in [0, 1], and a channel for each label."""
+    shares = (found[None] == np.arange(6)[:, None, None]).astype(np.float32)
+    picture = image.transpose(2, 0, 1).astype(np.float32) / 255
+    return np.concatenate([picture, shares])
+
+
+def batch(scenes, patterns, rng) -> tuple[torch.Tensor, torch.Tensor]:
+    drawn = []
+    for index in rng.integers(len(scenes), size=BATCH):
+        one = augment.picture(scenes[index], scenes, patterns, SIZE, rng)
+        both = channels(one.image, one.label_map)
+        # The labels that it will be shown are soft, and sometimes wrong.
+        soft = rng.uniform(0.3, 2.5)
+        both[3:] = [cv2.GaussianBlur(plane, (0, 0), soft) for plane in both[3:]]
+        if rng.random() < 0.2:
+            both[3:] = 0
+        drawn.append((both, (one.kind, one.region, one.view)))
+    images = torch.from_numpy(np.stack([one for one, _ in drawn]))
+    return images, torch.tensor([names for _, names in drawn])
+
+
+@torch.no_grad()
+def validate(network, scenes) -> str:
+    network.eval()
+    right, known = np.zeros(3), np.zeros(3)
+    for scene in scenes:
+        image = cv2.resize(scene.image, SIZE[::-1], interpolation=cv2.INTER_AREA)
+        found = cv2.resize(scene.label_map, SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+        answers = network(torch.from_numpy(channels(image, found))[None])
+        for index, true in enumerate((scene.kind, scene.region, scene.view)):
+            known[index] += true >= 0
+            right[index] += int(answers[index].argmax()) == true
+    network.train()
+    return "  ".join(
+        f"{name} {share:.3f}"
+        for name, share in zip(("kind", "region", "view"), right / known, strict=True)
+    )
+
+
+def train(options: argparse.Namespace) -> LookNetwork:
+    torch.manual_seed(SEED)
+    torch.set_num_threads(options.threads)
+    scenes, kept = dataset.load(options.scenes, options.flat)
+    scenes, kept = [figure(one) for one in scenes], [figure(one) for one in kept]
+    print(f"{len(scenes)} scenes, {len(kept)} for validation", flush=True)
+    patterns = augment.textures(300, np.random.default_rng(SEED))
+    network = LookNetwork(len(dataset.KINDS), len(REGIONS), len(VIEWS))
+    network = network.to(memory_format=torch.channels_last)
+    mean = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(KEPT), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=STEPS, pct_start=0.1
+    )
+    running, started = 3.0, time.time()
+    for step in range(1, STEPS + 1):
+        images, names = batch(scenes, patterns, np.random.default_rng([SEED, step]))
+        with torch.autocast("cpu", torch.bfloat16):
+            answers = network(images.to(memory_format=torch.channels_last))
+        value = sum(
+            functional.cross_entropy(answer.float(), true, ignore_index=-1, label_smoothing=0.05)
+            for answer, true in zip(answers, names.T, strict=True)
+        )
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        mean.update_parameters(network)
+        running += 0.02 * (value.item() - running)
+        if step % 250 == 0:
+            told = validate(mean.module, kept)
+            print(
+                f"{step}/{STEPS} loss {running:.3f} {time.time() - started:.0f} s  {told}",
+                flush=True,
+            )
+            torch.save(mean.module.state_dict(), options.out.with_suffix(".pt"))
+    return mean.module
+
+
+class Shipped(torch.nn.Module):
+    """The network as the parser calls it: an 8-bit picture and shares in, probabilities out."""
+
+    def __init__(self, network: LookNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor, shares: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        both = torch.cat([image.permute(0, 3, 1, 2).float() / 255, shares], 1)
+        return tuple(answer.softmax(1) for answer in self.network(both))
+
+
+def export(network: LookNetwork, path: Path) -> None:
+    network = network.eval().to(memory_format=torch.contiguous_format)
+    torch.onnx.export(
+        Shipped(network),
+        (torch.zeros(1, *SIZE, 3, dtype=torch.uint8), torch.zeros(1, 6, *SIZE)),
+        str(path),
+        input_names=["image", "shares"],
+        output_names=["kind", "region", "view"],
+        opset_version=18,
+        dynamo=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenes", nargs="+", type=Path, required=True)
+    parser.add_argument("--flat", type=Path, help="folder of real photos of lying garments")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    export(train(options), options.out)
+
+
+if __name__ == "__main__":
+    main()
