@@ -110,6 +110,18 @@ def picture(
     return framed._replace(image=image, label_map=found)
 
 
+def empty(
+    patterns: list[np.ndarray], size: tuple[int, int], rng: np.random.Generator
+) -> Scene:
+    """Returns a photo of a wall, plain, patterned or unevenly lit: there is nothing to be found."""
+    first = _color(rng)
+    second = first + rng.normal(0, 0.15, 3) if rng.random() < 0.6 else _color(rng)
+    share = _laid(patterns[rng.integers(len(patterns))], size, rng) * (rng.random() < 0.7)
+    wall = first + (second - first) * share[..., None]
+    image = _photograph(np.clip(np.rint(wall * 255), 0, 255).astype(np.uint8), rng)
+    return Scene(image, np.zeros(size, np.uint8), np.full((18, 2), np.nan), -1, -1, -1)
+
+
 def _frame(scene: Scene, size: tuple[int, int], rng: np.random.Generator) -> Scene:
     height, width = size
     tall, wide = scene.label_map.shape

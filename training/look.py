@@ -16,6 +16,7 @@ import dataset
 import numpy as np
 import torch
 from dressform.imaging.parsing import REGIONS, VIEWS
+from half import halve
 from network import LookNetwork
 from torch.nn import functional
 
@@ -152,6 +153,7 @@ def export(network: LookNetwork, path: Path) -> None:
         opset_version=18,
         dynamo=False,
     )
+    halve(path)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import dataset
 import numpy as np
 import torch
 from dressform.imaging.parsing import REGIONS, VIEWS
+from half import halve
 from network import LABELS, ParserNetwork
 from torch.nn import functional
 
@@ -31,6 +32,8 @@ PHASES = (
 )
 # Share of the running mean of weights that a step leaves: the mean is what is shipped.
 KEPT = 0.995
+# Share of pictures without any figure: else one is found on a bare wall.
+EMPTY = 0.04
 
 
 class Batches:
@@ -50,7 +53,9 @@ class Batches:
                 size = (size[0] * 3 // 4 // 32 * 32 + 32,) * 2
             chosen = order.integers(len(self.scenes), size=self.count)
             drawn = [
-                augment.picture(self.scenes[i], self.scenes, self.patterns, size, rng)
+                augment.empty(self.patterns, size, rng)
+                if rng.random() < EMPTY
+                else augment.picture(self.scenes[i], self.scenes, self.patterns, size, rng)
                 for i in chosen
             ]
             self.made.put(collate(drawn))
@@ -214,11 +219,12 @@ def export(network: ParserNetwork, path: Path) -> None:
         (torch.zeros(1, 512, 384, 3, dtype=torch.uint8),),
         str(path),
         input_names=["image"],
-        output_names=["labels", "joints", "kind", "region", "view"],
+        output_names=["labels", "joints"],
         dynamic_axes={"image": {1: "height", 2: "width"}},
         opset_version=18,
         dynamo=False,
     )
+    halve(path)
 
 
 class Shipped(torch.nn.Module):
@@ -229,10 +235,10 @@ class Shipped(torch.nn.Module):
         self.network = network
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        logits, joints, *names = self.network(image.permute(0, 3, 1, 2).float() / 255)
+        logits, joints, *_ = self.network(image.permute(0, 3, 1, 2).float() / 255)
         count, number, height, width = joints.shape
         places = joints.flatten(2).softmax(2).reshape(count, number, height, width)
-        return (logits.softmax(1), places, *(name.softmax(1) for name in names))
+        return logits.softmax(1), places
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from ..parsing import KINDS, REGIONS, VIEWS
 WEIGHTS = Path(__file__).parent / "weights"
 # Pixels of the picture that the first network sees, as in the last phase of its training; both
 # sides are multiples of its coarsest cell.
-PIXELS = 512 * 384
+PIXELS = 192 * 192
 CELL_PX = 32
 LEAST_PX, MOST_PX = 64, 1536
 # Height and width of what the second network sees, and the space around the figure in shares of
@@ -97,8 +97,12 @@ def look(image: np.ndarray, shares: np.ndarray) -> Look:
     window = _figure(shares)
     size = LOOK_PX[::-1]
     picture = cv2.resize(image[window], size, interpolation=cv2.INTER_AREA)
-    planes = np.ascontiguousarray(shares[window])
-    planes = cv2.resize(planes, size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    planes = np.stack(
+        [
+            cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+            for plane in np.ascontiguousarray(shares[window].transpose(2, 0, 1))
+        ]
+    )
     straight = _run("look", image=picture, shares=planes)
     mirrored = _run("look", image=picture[:, ::-1], shares=planes[..., ::-1])
     return Look(

@@ -259,12 +259,18 @@ class TestDoubts:
         assert found.endswith(".")
 
 
+def seen_nothing(small):
+    shares = np.zeros((*small.shape[:2], len(labels.NAMES)), np.float32)
+    shares[..., labels.BACKGROUND] = 1
+    return Reading(shares, np.zeros((18, 3), np.float32), 0.0)
+
+
 class TestParse:
     """`parse` with corrections, on a photo larger than its working copy."""
 
     def test_a_stroke_saves_a_photo_in_which_nothing_was_found(self, photo, monkeypatch):
         image, truth = photo
-        monkeypatch.setattr(parse.foreground, "find", lambda small: np.zeros(small.shape[:2], bool))
+        monkeypatch.setattr(parse.network, "read", seen_nothing)
         assert not parse.parse(image).garment.any()
         said = document(line("garment", (22, 45), (48, 50), (74, 45)))
         parsing = parse.parse(image, said)

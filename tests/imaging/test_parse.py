@@ -1,12 +1,15 @@
 """Parsing of drawn mannequin photos, and of input that is no photo."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import labels, parse
+from dressform.imaging import labels, parse, pictures
 from dressform.imaging.parser import assessment, doubts
 from dressform.imaging.parsing import KINDS, REGIONS, VIEWS
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 GARMENT_RED = (170, 30, 45)
 
 
@@ -133,15 +136,21 @@ def wall_with_boxes(*boxes, wall=(225, 225, 228), color=GARMENT_RED, size=(480, 
     return np.clip(photo, 0, 255).astype(np.uint8)
 
 
-def test_parse_warns_of_two_garments_side_by_side():
-    parsing = parse.parse(wall_with_boxes((120, 60, 360, 160), (120, 200, 360, 300)))
-    assert told(parsing, doubts.TWO_GARMENTS)
+def test_parse_keeps_the_larger_of_two_mannequins_and_says_so():
+    photo, truth = drawn_mannequin()
+    small, beside = drawn_mannequin(384, 288)
+    both = np.full((512, 672, 3), photo[0, 0], np.uint8)
+    both[:, :384] = photo
+    both[100:484, 384:] = small
+    parsing = parse.parse(both)
+    assert told(parsing, doubts.SEVERAL)
+    assert overlap(parsing.garment[:, :384], truth == labels.GARMENT) > 0.9
+    assert not parsing.garment[100:484, 384:][beside == labels.GARMENT].any()
 
 
-def test_parse_of_one_garment_does_not_warn_of_two():
-    parsing = parse.parse(wall_with_boxes((120, 120, 360, 240)))
-    assert parsing.garment.any()
-    assert not told(parsing, doubts.TWO_GARMENTS)
+def test_parse_of_one_mannequin_does_not_warn_of_several(parsed):
+    assert not told(parsed[2], doubts.SEVERAL)
+    assert not told(parsed[2], doubts.TWO_GARMENTS)
 
 
 def test_parse_warns_of_a_small_picture_and_trusts_it_less():
@@ -160,15 +169,13 @@ def test_parse_warns_of_a_garment_of_the_walls_color():
     assert told(parse.parse(photo), doubts.LIKE_BACKGROUND)
 
 
-def test_parse_calls_hair_and_skin_a_person_and_a_mannequin_none():
-    photo, truth = drawn_mannequin(skin=(214, 160, 130))
-    assert parse.parse(photo).kind != "person"
-    cv2.ellipse(photo, (192, 52), (28, 36), 0, 0, 360, (214, 160, 130), -1)
-    cv2.ellipse(photo, (192, 34), (31, 28), 0, 0, 360, (60, 40, 28), -1)
-    parsing = parse.parse(photo)
-    assert parsing.kind == "person"
-    assert told(parsing, doubts.PERSON)
-    assert overlap(parsing.garment, truth == labels.GARMENT) > 0.5
+def test_parse_tells_a_person_from_a_mannequin():
+    person = parse.parse(pictures.open_picture(SAMPLES / "person.jpg"))
+    assert person.kind == "person"
+    assert told(person, doubts.PERSON)
+    mannequin = parse.parse(pictures.open_picture(SAMPLES / "full" / "photo.jpg"))
+    assert mannequin.kind == "full"
+    assert not told(mannequin, doubts.PERSON)
 
 
 def test_parse_leaves_no_mannequin_where_the_kind_has_none(monkeypatch):
