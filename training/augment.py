@@ -22,6 +22,7 @@ class Scene(NamedTuple):
         label_map: (H, W) uint8; IGNORED where nobody knows.
         joints: (18, 2) x, y in pixels; NaN where unknown.
         kind, region, view: Numbers of the names; -1 where unknown.
+        yaw: Degrees that the figure is turned to its left; NaN where unknown.
     """
 
     image: np.ndarray
@@ -30,6 +31,7 @@ class Scene(NamedTuple):
     kind: int
     region: int
     view: int
+    yaw: float = float("nan")
 
 
 IGNORED = 255
@@ -110,9 +112,7 @@ def picture(
     return framed._replace(image=image, label_map=found)
 
 
-def empty(
-    patterns: list[np.ndarray], size: tuple[int, int], rng: np.random.Generator
-) -> Scene:
+def empty(patterns: list[np.ndarray], size: tuple[int, int], rng: np.random.Generator) -> Scene:
     """Returns a photo of a wall, plain, patterned or unevenly lit: there is nothing to be found."""
     first = _color(rng)
     second = first + rng.normal(0, 0.15, 3) if rng.random() < 0.6 else _color(rng)
@@ -154,7 +154,8 @@ def _frame(scene: Scene, size: tuple[int, int], rng: np.random.Generator) -> Sce
     joints = scene.joints @ matrix[:, :2].T + matrix[:, 2]
     if sign < 0:
         joints = joints[list(MIRRORED_JOINTS)]
-    return scene._replace(image=image, label_map=found, joints=joints)
+    yaw = sign * scene.yaw
+    return scene._replace(image=image, label_map=found, joints=joints, yaw=yaw)
 
 
 def _hang_beside(image, found, other, rng):

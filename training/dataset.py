@@ -18,6 +18,7 @@ REGION_OF = {
     "dress_ls": "dress",
     "jacket": "layered",
 }
+UNWORN = ("hanger", "flatlay")
 JOINTS = 18
 # Long side that photos are read at: as large as the network ever sees them.
 LONG_SIDE = 512
@@ -72,6 +73,7 @@ def read(folder: Path) -> augment.Scene:
         KINDS.index(meta["mannequin_type"]),
         REGIONS.index(REGION_OF.get(meta["garment"], "upper")),
         VIEWS.index(meta["view"].replace("_", "-")),
+        meta["yaw"] if meta["mannequin_type"] not in UNWORN else float("nan"),
     )
 
 

@@ -11,7 +11,7 @@ LEAST = 1024
 
 
 def halve(path: Path) -> None:
-    """Stores the large tables of an ONNX file as float16; a cast, folded on loading, widens them."""
+    """Stores an ONNX file's large tables as float16; a cast, folded on loading, widens them."""
     model = onnx.load(path)
     graph = model.graph
     widened = []

@@ -7,10 +7,12 @@ it as the whole garment is to the network that finds the labels (training/parser
 """
 
 import argparse
+import functools
 import time
 from pathlib import Path
 
 import augment
+import batches
 import cv2
 import dataset
 import numpy as np
@@ -55,7 +57,7 @@ def channels(image: np.ndarray, found: np.ndarray) -> np.ndarray:
     return np.concatenate([picture, shares])
 
 
-def batch(scenes, patterns, rng) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(scenes, patterns, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
     drawn = []
     for index in rng.integers(len(scenes), size=BATCH):
         one = augment.picture(scenes[index], scenes, patterns, SIZE, rng)
@@ -65,9 +67,10 @@ def batch(scenes, patterns, rng) -> tuple[torch.Tensor, torch.Tensor]:
         both[3:] = [cv2.GaussianBlur(plane, (0, 0), soft) for plane in both[3:]]
         if rng.random() < 0.2:
             both[3:] = 0
-        drawn.append((both, (one.kind, one.region, one.view)))
-    images = torch.from_numpy(np.stack([one for one, _ in drawn]))
-    return images, torch.tensor([names for _, names in drawn])
+        angle = np.deg2rad(one.yaw)
+        drawn.append((both, (one.kind, one.region, one.view), (np.sin(angle), np.cos(angle))))
+    images, names, turns = zip(*drawn, strict=True)
+    return torch.from_numpy(np.stack(images)), torch.tensor(names), torch.tensor(turns).float()
 
 
 @torch.no_grad()
@@ -105,14 +108,17 @@ def train(options: argparse.Namespace) -> LookNetwork:
         optimizer, RATE, total_steps=STEPS, pct_start=0.1
     )
     running, started = 3.0, time.time()
-    for step in range(1, STEPS + 1):
-        images, names = batch(scenes, patterns, np.random.default_rng([SEED, step]))
+    draw = functools.partial(batch, scenes, patterns)
+    for step, (images, names, turns) in enumerate(batches.drawn(draw, STEPS, SEED), 1):
         with torch.autocast("cpu", torch.bfloat16):
-            answers = network(images.to(memory_format=torch.channels_last))
+            *answers, turned = network(images.to(memory_format=torch.channels_last))
         value = sum(
             functional.cross_entropy(answer.float(), true, ignore_index=-1, label_smoothing=0.05)
             for answer, true in zip(answers, names.T, strict=True)
         )
+        # An angle teaches more than the name of its range.
+        known = ~turns[:, 0].isnan()
+        value = value + 2 * functional.mse_loss(turned.float()[known], turns[known])
         optimizer.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -139,7 +145,7 @@ class Shipped(torch.nn.Module):
 
     def forward(self, image: torch.Tensor, shares: torch.Tensor) -> tuple[torch.Tensor, ...]:
         both = torch.cat([image.permute(0, 3, 1, 2).float() / 255, shares], 1)
-        return tuple(answer.softmax(1) for answer in self.network(both))
+        return tuple(answer.softmax(1) for answer in self.network(both)[:3])
 
 
 def export(network: LookNetwork, path: Path) -> None:

@@ -143,7 +143,7 @@ class ParserNetwork(nn.Module):
 
 
 class LookNetwork(nn.Module):
-    """From (N, 9, H, W), a figure's photo and labels, to (N, n) logits of kind, region and view."""
+    """From (N, 9, H, W), a figure's photo and labels, to logits of kind, region, view, turn."""
 
     def __init__(self, kinds: int, regions: int, views: int):
         super().__init__()
@@ -153,11 +153,12 @@ class LookNetwork(nn.Module):
             layers.append(Conv(inputs, outputs, 2))
             layers += [Residual(outputs) for _ in range(min(depth, 2))]
         self.trunk = nn.Sequential(*layers, Conv(widths[-1], widths[-1], 2))
+        # The last is for learning only: sine and cosine of the angle that the figure is turned by.
         self.names = nn.ModuleList(
             nn.Sequential(
                 nn.Dropout(0.3), nn.Linear(widths[-1] * 18, 96), nn.ReLU(), nn.Linear(96, n)
             )
-            for n in (kinds, regions, views)
+            for n in (kinds, regions, views, 2)
         )
 
     def forward(self, figure: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -8,12 +8,12 @@ sleeve is can be learned on a thumbnail, at a tenth of the cost.
 """
 
 import argparse
-import queue
-import threading
+import functools
 import time
 from pathlib import Path
 
 import augment
+import batches
 import cv2
 import dataset
 import numpy as np
@@ -36,33 +36,20 @@ KEPT = 0.995
 EMPTY = 0.04
 
 
-class Batches:
-    """Draws batches in the background: the same seed draws the same ones."""
-
-    def __init__(self, scenes, patterns, size, count, steps, seed):
-        self.scenes, self.patterns, self.size, self.count = scenes, patterns, size, count
-        self.made = queue.Queue(6)
-        threading.Thread(target=self._run, args=(steps, seed), daemon=True).start()
-
-    def _run(self, steps, seed):
-        order = np.random.default_rng(seed)
-        for step in range(steps):
-            rng = np.random.default_rng([seed, step])
-            size = self.size if rng.random() < 0.75 else self.size[::-1]
-            if rng.random() < 0.15:
-                size = (size[0] * 3 // 4 // 32 * 32 + 32,) * 2
-            chosen = order.integers(len(self.scenes), size=self.count)
-            drawn = [
-                augment.empty(self.patterns, size, rng)
-                if rng.random() < EMPTY
-                else augment.picture(self.scenes[i], self.scenes, self.patterns, size, rng)
-                for i in chosen
-            ]
-            self.made.put(collate(drawn))
-
-    def __iter__(self):
-        while True:
-            yield self.made.get()
+def batch(scenes, patterns, size, count, rng: np.random.Generator):
+    """Draws pictures of one size: mostly upright ones, else lying or square ones."""
+    if rng.random() > 0.75:
+        size = size[::-1]
+    if rng.random() < 0.15:
+        size = (size[0] * 3 // 4 // 32 * 32 + 32,) * 2
+    return collate(
+        [
+            augment.empty(patterns, size, rng)
+            if rng.random() < EMPTY
+            else augment.picture(scenes[index], scenes, patterns, size, rng)
+            for index in rng.integers(len(scenes), size=count)
+        ]
+    )
 
 
 def collate(drawn):
@@ -187,9 +174,10 @@ def train(options: argparse.Namespace, phases) -> ParserNetwork:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, rate, total_steps=steps, pct_start=0.1, final_div_factor=30
         )
-        batches = Batches(scenes, patterns, (height, width), count, steps, SEED + phase)
+        draw = functools.partial(batch, scenes, patterns, (height, width), count)
+        pictures = batches.drawn(draw, steps, SEED + phase)
         running = None
-        for step, (images, found, joints, names) in zip(range(1, steps + 1), batches, strict=False):
+        for step, (images, found, joints, names) in enumerate(pictures, 1):
             images = images.to(memory_format=torch.channels_last).float() / 255
             with torch.autocast("cpu", torch.bfloat16):
                 answers = network(images)
