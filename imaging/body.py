@@ -27,6 +27,10 @@ SEEN, COVERED, IMPLIED, OUTSIDE = 1.0, 0.6, 0.3, 0.2  # confidence of a joint
 WAIST_DROP = 0.19  # statures from the neck; below it skirts fall free
 MIN_AREA = 0.0005  # share of the photo; less is noise, not a body
 
+# Weight of the network's joints against the labels, and how far off they are when all is well, in
+# statures; set on the training scenes.
+JOINTS, JOINT_SLACK = 200.0, 0.02
+
 LEAST_MANNEQUIN = 0.02  # share of mannequin in the body below which the garment stands alone
 
 _HEADED = {"full", "person"}
@@ -49,6 +53,7 @@ class _Evidence(NamedTuple):
     kind: str
     region: str
     view: str
+    joints: np.ndarray | None  # (18, 3): x, y, and how sure the network is
 
 
 def locate(parsing: Parsing) -> Pose:
@@ -72,7 +77,7 @@ def locate(parsing: Parsing) -> Pose:
     height, width = parsing.size
     named, keypoints = _named(figures, facing_back), {}
     for name in NAMES:
-        x, y = (named[name] + 0.5) / scale - 0.5
+        x, y = (named[name][0] + 0.5) / scale - 0.5
         keypoints[name] = Keypoint(float(x), float(y), _confidence(parsing, x, y))
     return Pose(height, width, keypoints)
 
@@ -129,6 +134,7 @@ def _gather(parsing: Parsing, scale: float) -> _Evidence:
         small.kind,
         small.region,
         small.view,
+        None if parsing.joints is None else parsing.joints * (scale, scale, 1),
     )
 
 
@@ -244,7 +250,8 @@ def _search(e: _Evidence, start: np.ndarray, back: bool) -> tuple[np.ndarray, fl
 
 def _cost(e: _Evidence, rows: np.ndarray, back: bool) -> np.ndarray:
     figures = figure.build(rows, back=back)
-    return 120 * _uncovered(e, figures) + 240 * _exposed(e, figures) + _unusual(e, rows)
+    total = 120 * _uncovered(e, figures) + 240 * _exposed(e, figures) + _unusual(e, rows)
+    return total if e.joints is None else total + JOINTS * _misplaced(e, figures, back)
 
 
 def _uncovered(e: _Evidence, figures: figure.Figures) -> np.ndarray:
@@ -272,6 +279,14 @@ def _exposed(e: _Evidence, figures: figure.Figures) -> np.ndarray:
         weight = weight * (spots[..., 1] > e.top)
     cost = _robust(away / figures.stature[:, None] / 0.012) * weight
     return cost.mean(1)
+
+
+def _misplaced(e: _Evidence, figures: figure.Figures, back: bool) -> np.ndarray:
+    """(K,) how far the body's joints are from those that the network sees, as far as it is sure."""
+    named = _named(figures, back)
+    places = np.stack([named[name] for name in NAMES], 1)
+    away = np.linalg.norm(places - e.joints[None, :, :2], axis=-1) / figures.stature[:, None]
+    return (_robust(away / JOINT_SLACK) * e.joints[:, 2]).mean(1)
 
 
 def _robust(deviation: np.ndarray) -> np.ndarray:
@@ -307,11 +322,11 @@ _JOINTS = ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Eye", "Ear")
 
 
 def _named(figures: figure.Figures, back: bool) -> dict[str, np.ndarray]:
-    """Joints by OpenPose name; the person's right is at picture left unless seen from behind."""
+    """(K, 2) joints by OpenPose name; the person's right is at picture left unless seen from behind."""
     sides = ("left", "right") if not back else ("right", "left")
-    found = {"Nose": figures.joints["nose"][0], "Neck": figures.joints["neck"][0]}
+    found = {"Nose": figures.joints["nose"], "Neck": figures.joints["neck"]}
     for letter, side in zip("RL", sides, strict=True):
-        found |= {letter + j: figures.joints[f"{j.lower()}_{side}"][0] for j in _JOINTS}
+        found |= {letter + j: figures.joints[f"{j.lower()}_{side}"] for j in _JOINTS}
     return found
 
 

@@ -75,6 +75,7 @@ def parse(
             small, found, size=(height, width), confidence=confidence, kind=kind, several=several
         ),
         photo=strokes.fingerprint(image),
+        joints=reading.joints * (width, height, 1),
     )
     return parsing if corrections is None else _corrected(image, parsing, shares, corrections)
 

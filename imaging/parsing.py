@@ -33,6 +33,8 @@ class Parsing(NamedTuple):
         confidence: 0 to 1; how far the label map can be trusted.
         warnings: Sentences for the user: what is doubtful, and what to do.
         photo: `strokes.fingerprint` of the photo; empty where unknown.
+        joints: (18, 3) float32, in the order of `pose.NAMES`: x and y in photo pixels, and how
+            sure; where the network sees the joint, or where it would be. None where unknown.
     """
 
     label_map: np.ndarray
@@ -42,6 +44,7 @@ class Parsing(NamedTuple):
     confidence: float = 0.0
     warnings: tuple[str, ...] = ()
     photo: str = ""
+    joints: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:

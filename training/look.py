@@ -2,6 +2,7 @@
 
     python training/look.py --scenes FOLDER ... --flat FOLDER --out FILE.onnx
 
+Run it after training/parser.py: real photos are labelled by the network that is in the package.
 It looks at the figure alone, cut out of the photo by its labels, so that a neckline is as large to
 it as the whole garment is to the network that finds the labels (training/parser.py).
 """
@@ -17,6 +18,7 @@ import cv2
 import dataset
 import numpy as np
 import torch
+from dressform.imaging.parser import network as reader
 from dressform.imaging.parsing import REGIONS, VIEWS
 from half import halve
 from network import LookNetwork
@@ -24,7 +26,7 @@ from torch.nn import functional
 
 SEED = 5
 SIZE = (192, 144)
-BATCH, STEPS, RATE, KEPT = 32, 3500, 2.5e-3, 0.997
+BATCH, STEPS, RATE, KEPT = 32, 4000, 1.5e-3, 0.997
 # Space around the figure, in shares of its longer side.
 MARGIN = 0.06
 # Labels that the figure consists of: garment, mannequin, support, interior.
@@ -48,6 +50,14 @@ def figure(scene: augment.Scene) -> augment.Scene:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         found = cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     return scene._replace(image=np.ascontiguousarray(image), label_map=np.ascontiguousarray(found))
+
+
+def labelled(scene: augment.Scene) -> augment.Scene:
+    """Labels a real photo as the first network does; it must not be known by having no labels."""
+    if (scene.label_map != augment.IGNORED).all():
+        return scene
+    found = reader.read(scene.image).shares.argmax(-1)
+    return scene._replace(label_map=found.astype(np.uint8))
 
 
 def channels(image: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -95,10 +105,12 @@ def train(options: argparse.Namespace) -> LookNetwork:
     torch.manual_seed(SEED)
     torch.set_num_threads(options.threads)
     scenes, kept = dataset.load(options.scenes, options.flat)
-    scenes, kept = [figure(one) for one in scenes], [figure(one) for one in kept]
+    scenes, kept = [figure(labelled(one)) for one in scenes], [figure(one) for one in kept]
     print(f"{len(scenes)} scenes, {len(kept)} for validation", flush=True)
     patterns = augment.textures(300, np.random.default_rng(SEED))
     network = LookNetwork(len(dataset.KINDS), len(REGIONS), len(VIEWS))
+    if options.start:
+        network.load_state_dict(torch.load(options.start, weights_only=True), strict=False)
     network = network.to(memory_format=torch.channels_last)
     mean = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(KEPT), use_buffers=True
@@ -169,6 +181,7 @@ def main() -> None:
     parser.add_argument("--scenes", nargs="+", type=Path, required=True)
     parser.add_argument("--flat", type=Path, help="folder of real photos of lying garments")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="state of an earlier run to go on from")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     cv2.setNumThreads(1)
