@@ -16,7 +16,7 @@ class Engine(NamedTuple):
     Attributes:
         file: What must be there, relative to the weights' folder.
         source: Where the user gets it.
-        licence: Of the weights; all of these allow commerce.
+        licence: Of the weights, and what is open about it.
         load: From (path of the weights, device) to the function that segments.
     """
 
@@ -54,7 +54,7 @@ ENGINES: dict[str, Engine] = {
     "birefnet": Engine(
         "birefnet.onnx",
         "BiRefNet-general-epoch_244.onnx of github.com/danielgatis/rembg/releases, renamed",
-        "MIT",
+        "MIT; whether its training data allow commerce is debated (BiRefNet discussion 23)",
         _birefnet,
     ),
     "u2net": Engine(
