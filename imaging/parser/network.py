@@ -19,7 +19,7 @@ from ..parsing import KINDS, REGIONS, VIEWS
 WEIGHTS = Path(__file__).parent / "weights"
 # Pixels of the picture that the first network sees, as in the last phase of its training; both
 # sides are multiples of its coarsest cell.
-PIXELS = 320 * 256
+PIXELS = 512 * 384
 CELL_PX = 32
 LEAST_PX, MOST_PX = 64, 1536
 # Height and width of what the second network sees, and the space around the figure in shares of
