@@ -322,7 +322,7 @@ _JOINTS = ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Eye", "Ear")
 
 
 def _named(figures: figure.Figures, back: bool) -> dict[str, np.ndarray]:
-    """(K, 2) joints by OpenPose name; the person's right is at picture left unless seen from behind."""
+    """(K, 2) joints by OpenPose name; the person's right is at picture left but from behind."""
     sides = ("left", "right") if not back else ("right", "left")
     found = {"Nose": figures.joints["nose"], "Neck": figures.joints["neck"]}
     for letter, side in zip("RL", sides, strict=True):

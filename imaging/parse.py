@@ -51,6 +51,16 @@ def parse(
     small = working_copy(image)
     if min(small.shape[:2]) < SMALLEST_PX:
         return _nothing(image, doubts.NO_GARMENT)
+    parsing, shares = _read(image, small, segment)
+    if corrections is None:
+        return parsing
+    return _corrected(image, small, parsing, shares, corrections)
+
+
+def _read(
+    image: np.ndarray, small: np.ndarray, segment: Callable[[np.ndarray], np.ndarray] | None
+) -> tuple[Parsing, np.ndarray]:
+    """Returns the parsing, and the shares of the labels on the working copy that it rests on."""
     reading = network.read(small)
     if segment is not None:
         reading = reading._replace(shares=segment(small))
@@ -58,15 +68,18 @@ def parse(
     kind = assessment.kind(look.kind)
     shares = assessment.without_impossible(reading.shares, kind)
     shares, several = figures.single_out(shares)
+    found = shares.argmax(-1).astype(np.uint8)
+    if np.count_nonzero(found == labels.GARMENT) < LEAST_GARMENT * found.size:
+        return _nothing(image, doubts.NO_GARMENT), shares
+    label_map = refine.upsample(shares, small, image)
+    if not (label_map == labels.GARMENT).any():
+        return _nothing(image, doubts.NO_GARMENT), shares
+    height, width = image.shape[:2]
     confidence = assessment.confidence(shares, reading.agreement, look)
     # The network never saw tiny pictures; its own doubts say nothing there.
     confidence *= min(1.0, min(height, width) / doubts.SMALL_PX)
-    found = shares.argmax(-1).astype(np.uint8)
-    if np.count_nonzero(found == labels.GARMENT) < LEAST_GARMENT * found.size:
-        nothing = _nothing(image, doubts.NO_GARMENT)
-        return nothing if corrections is None else _corrected(image, nothing, shares, corrections)
     parsing = Parsing(
-        refine.upsample(shares, small, image),
+        label_map,
         kind=kind,
         region=assessment.likeliest(look.region),
         view=assessment.likeliest(look.view),
@@ -77,7 +90,7 @@ def parse(
         photo=strokes.fingerprint(image),
         joints=reading.joints * (width, height, 1),
     )
-    return parsing if corrections is None else _corrected(image, parsing, shares, corrections)
+    return parsing, shares
 
 
 def working_copy(image: np.ndarray) -> np.ndarray:
@@ -89,10 +102,13 @@ def working_copy(image: np.ndarray) -> np.ndarray:
 
 
 def _corrected(
-    image: np.ndarray, parsing: Parsing, shares: np.ndarray, said: StrokeDocument | np.ndarray
+    image: np.ndarray,
+    small: np.ndarray,
+    parsing: Parsing,
+    shares: np.ndarray,
+    said: StrokeDocument | np.ndarray,
 ) -> Parsing:
     """Applies what the user said to a finished parsing; pixels it does not reach stay equal."""
-    small = working_copy(image)
     before = shares.argmax(-1).astype(np.uint8)
     shares = correcting.apply(shares, small, said)
     after = shares.argmax(-1).astype(np.uint8)

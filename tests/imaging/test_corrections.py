@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from dressform.imaging import labels, parse, strokes
 from dressform.imaging.parser import belonging, corrections
+from dressform.imaging.parser.network import Reading
 
 SIZE = (128, 96)
 GREY, BLUE, WOOD = (205, 205, 200), (60, 80, 150), (190, 150, 110)
