@@ -28,6 +28,8 @@ LEAN = 0.04
 # A valley in the upper outline is a neckline from this depth on, as a share of its width, within
 # these shares of the garment's width, and at most so far off its middle.
 VALLEY, VALLEY_SPAN, VALLEY_OFF = 0.04, (0.06, 0.8), 0.2
+# Shallower ones are the steps of a slanting outline, in pixels.
+STEPS_PX = 1.5
 
 
 class Edge(NamedTuple):
@@ -96,7 +98,8 @@ def neckline(cloth: np.ndarray) -> Edge | None:
         # A neck is in the middle and no wider than the shoulders.
         off = abs((left + right) / 2 - middle)
         span = right - left
-        if sag.max() >= VALLEY * span and VALLEY_SPAN[0] <= span / box.width <= VALLEY_SPAN[1]:
+        deep = sag.max() >= max(STEPS_PX, VALLEY * span)
+        if deep and VALLEY_SPAN[0] <= span / box.width <= VALLEY_SPAN[1]:
             found.append((off, first, last, float(sag.max())))
     if not found:
         return None
