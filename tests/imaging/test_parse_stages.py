@@ -166,6 +166,14 @@ def test_a_garment_of_the_mannequins_color_is_reported():
     assert doubted(image, label_map) == (doubts.LIKE_MANNEQUIN,)
 
 
+def test_a_garment_of_the_walls_color_is_reported():
+    image = np.full((100, 120, 3), 200, np.uint8)
+    label_map = np.zeros((100, 120), np.uint8)
+    label_map[20:80, 40:80] = labels.GARMENT
+    image[label_map > 0] = (222, 221, 224)
+    assert doubted(image, label_map) == (doubts.LIKE_BACKGROUND,)
+
+
 def test_a_garment_that_leaves_the_frame_is_reported_with_its_sides():
     image = np.full((100, 120, 3), 240, np.uint8)
     label_map = np.zeros((100, 120), np.uint8)
