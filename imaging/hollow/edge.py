@@ -30,6 +30,8 @@ LEAN = 0.04
 VALLEY, VALLEY_SPAN, VALLEY_OFF = 0.04, (0.06, 0.8), 0.2
 # Shallower ones are the steps of a slanting outline, in pixels.
 STEPS_PX = 1.5
+# Less below the hull than this is a straight shoulder as pixels draw it, not yet the valley.
+STRAIGHT_PX = 1.0
 
 
 class Edge(NamedTuple):
