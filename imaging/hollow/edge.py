@@ -93,16 +93,19 @@ def neckline(cloth: np.ndarray) -> Edge | None:
     box = masks.bounds(cloth) or masks.Bounds(0, 0, *cloth.shape)
     middle = float(np.nonzero(cloth[box.top : box.top + max(1, box.height // 2)])[1].mean())
     found = []
-    for first, last in itertools.pairwise(hull):
-        (left, left_y), (right, right_y) = points[first], points[last]
-        place = (columns[first : last + 1] - left) / (right - left)
-        sag = rows[first : last + 1] - (left_y + (right_y - left_y) * place)
-        # A neck is in the middle and no wider than the shoulders.
-        off = abs((left + right) / 2 - middle)
-        span = right - left
-        deep = sag.max() >= max(STEPS_PX, VALLEY * span)
-        if deep and VALLEY_SPAN[0] <= span / box.width <= VALLEY_SPAN[1]:
-            found.append((off, first, last, float(sag.max())))
+    for start, end in itertools.pairwise(hull):
+        (left, left_y), (right, right_y) = points[start], points[end]
+        place = (columns[start : end + 1] - left) / (right - left)
+        sag = rows[start : end + 1] - (left_y + (right_y - left_y) * place)
+        for low, high in _runs(sag >= STRAIGHT_PX):
+            # Between the last points on the hull: level shoulders lie on it themselves.
+            first, last = start + low - 1, start + high
+            depth, span = float(sag[low:high].max()), columns[last] - columns[first]
+            # A neck is in the middle and no wider than the shoulders.
+            off = abs((columns[first] + columns[last]) / 2 - middle)
+            deep = depth >= max(STEPS_PX, VALLEY * span)
+            if deep and VALLEY_SPAN[0] <= span / box.width <= VALLEY_SPAN[1]:
+                found.append((off, first, last, depth))
     if not found:
         return None
     off, first, last, depth = min(found)
@@ -110,6 +113,11 @@ def neckline(cloth: np.ndarray) -> Edge | None:
         return None
     ends = [(float(x), float(y)) for x, y in points[[first, last]]]
     return Edge(ends[0], ends[1], depth)
+
+
+def _runs(mask: np.ndarray) -> np.ndarray:
+    """Returns (n, 2): first index, and the one behind the last, of each run of True."""
+    return np.flatnonzero(np.diff(np.pad(mask, 1))).reshape(-1, 2)
 
 
 def back_edge(part: np.ndarray, region: np.ndarray, inside: np.ndarray, gone: np.ndarray) -> Edge:
