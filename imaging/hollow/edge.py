@@ -30,7 +30,8 @@ LEAN = 0.04
 VALLEY, VALLEY_SPAN, VALLEY_OFF = 0.04, (0.06, 0.8), 0.2
 # Shallower ones are the steps of a slanting outline, in pixels.
 STEPS_PX = 1.5
-# Less below the hull than this is a straight shoulder as pixels draw it, not yet the valley.
+# Where the outline is level from shoulder to shoulder but for the neck, the hull touches it at its
+# ends only: then the valley begins where the outline is so far below the hull, in pixels.
 STRAIGHT_PX = 1.0
 
 
@@ -97,12 +98,11 @@ def neckline(cloth: np.ndarray) -> Edge | None:
         (left, left_y), (right, right_y) = points[start], points[end]
         place = (columns[start : end + 1] - left) / (right - left)
         sag = rows[start : end + 1] - (left_y + (right_y - left_y) * place)
-        for low, high in _runs(sag >= STRAIGHT_PX):
-            # Between the last points on the hull: level shoulders lie on it themselves.
-            first, last = start + low - 1, start + high
-            depth, span = float(sag[low:high].max()), columns[last] - columns[first]
+        for low, high in _valleys(sag, right - left > VALLEY_SPAN[1] * box.width):
+            first, last, depth = start + low, start + high, float(sag[low:high].max())
             # A neck is in the middle and no wider than the shoulders.
             off = abs((columns[first] + columns[last]) / 2 - middle)
+            span = columns[last] - columns[first]
             deep = depth >= max(STEPS_PX, VALLEY * span)
             if deep and VALLEY_SPAN[0] <= span / box.width <= VALLEY_SPAN[1]:
                 found.append((off, first, last, depth))
@@ -115,9 +115,11 @@ def neckline(cloth: np.ndarray) -> Edge | None:
     return Edge(ends[0], ends[1], depth)
 
 
-def _runs(mask: np.ndarray) -> np.ndarray:
-    """Returns (n, 2): first index, and the one behind the last, of each run of True."""
-    return np.flatnonzero(np.diff(np.pad(mask, 1))).reshape(-1, 2)
+def _valleys(sag: np.ndarray, level: bool) -> np.ndarray:
+    """Returns (n, 2): first and last index of each valley; of level shoulders, those between."""
+    if not level:
+        return np.array([(0, len(sag) - 1)])
+    return np.flatnonzero(np.diff(np.pad(sag >= STRAIGHT_PX, 1))).reshape(-1, 2) - (1, 0)
 
 
 def back_edge(part: np.ndarray, region: np.ndarray, inside: np.ndarray, gone: np.ndarray) -> Edge:
