@@ -11,11 +11,12 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 # Each brings the same module.
 SUBSTITUTES = {
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml"),
     "opencv-python": (
         "opencv-python-headless",
         "opencv-contrib-python",
         "opencv-contrib-python-headless",
-    )
+    ),
 }
 
 
@@ -38,7 +39,7 @@ class Finding(NamedTuple):
 def examine() -> Iterator[Finding]:
     """Yields a finding for everything that some command needs."""
     yield Finding("python", f"{sys.version.split()[0]} ({sys.executable})")
-    for name in ("numpy", "opencv-python", "pillow", "aiohttp", "tqdm"):
+    for name in ("numpy", "onnxruntime", "opencv-python", "pillow", "aiohttp", "tqdm"):
         found = next(
             filter(None, map(environment.version, (name, *SUBSTITUTES.get(name, ())))), None
         )

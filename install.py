@@ -13,7 +13,13 @@ from pathlib import Path
 
 PACK = Path(__file__).resolve().parent
 # Module name -> package that brings it.
-NEEDED = {"aiohttp": "aiohttp", "cv2": "opencv-python", "numpy": "numpy", "PIL": "pillow"}
+NEEDED = {
+    "aiohttp": "aiohttp",
+    "cv2": "opencv-python",
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "PIL": "pillow",
+}
 # What the shipped workflows name in their Load Image nodes.
 SAMPLES = {
     "dressform_mannequin.jpg": PACK / "samples" / "dressform" / "photo.jpg",

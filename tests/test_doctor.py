@@ -4,11 +4,13 @@ import pytest
 from dressform import cli, doctor
 from dressform.comfyui import environment, source
 
+NEEDED = ("numpy", "onnxruntime", "opencv-python", "pillow", "aiohttp", "tqdm")
+
 
 @pytest.fixture
 def installed(monkeypatch, tmp_path):
     """A machine where everything is there; the tests take something away."""
-    versions = dict.fromkeys(("numpy", "opencv-python", "pillow", "aiohttp", "tqdm"), "1.0")
+    versions = dict.fromkeys(NEEDED, "1.0")
     versions |= dict.fromkeys(environment.TRIO, "2.0")
     monkeypatch.setattr(environment, "version", versions.get)
     monkeypatch.setattr(environment, "is_ready", lambda tree: True)

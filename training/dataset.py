@@ -24,6 +24,8 @@ JOINTS = 18
 LONG_SIDE = 512
 # Every so many scenes, one validates: with all of its looks, as they share their shapes.
 VALIDATED = 12
+# Real photos are few, and count more.
+FLAT_TIMES = 3
 
 
 def load(
@@ -42,7 +44,7 @@ def load(
         folders = [one for one in folders if not one.name.startswith("w") or number(one) < limit]
     train = [read(folder) for folder in folders if not validates(folder)]
     if flat is not None:
-        train += [read_flat(path) for path in sorted(flat.glob("*.jpg"))[::2]]
+        train += [read_flat(path) for path in sorted(flat.glob("*.jpg"))[::2]] * FLAT_TIMES
     return train, [read(folder) for folder in folders if validates(folder)]
 
 
