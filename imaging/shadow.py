@@ -13,8 +13,9 @@ GAMMA = 2.2
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB, ITU-R BT.709
 # All in shares of the long side. Backdrop counts as unshaded this far from the figure; dark things
 # narrower than THIN are the shadow of a pole or cable; full strength up to NEAR from the garment,
-# nothing from FAR on.
-UNSHADED, THIN, NEAR, FAR = 0.12, 0.035, 0.12, 0.4
+# nothing from FAR on: what lies farther off is the shadow of legs, head or stand, and floats like
+# a stain on a white page. A shadow that nowhere comes within TOUCH of the garment is none of its.
+UNSHADED, THIN, NEAR, FAR, TOUCH = 0.12, 0.035, 0.05, 0.18, 0.012
 SOFT = 0.006
 # Differences of light under this are the wall's own, and the deepest shadow that is kept.
 UNEVEN, DEEPEST = 0.05, 0.4
@@ -70,8 +71,15 @@ def _level(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
     cloth = ((label_map == labels.GARMENT) | (label_map == labels.INTERIOR)).astype(np.uint8)
     gap = np.asarray(cv2.distanceTransform(1 - cloth, cv2.DIST_L2, 3)) / long_side
     fade = np.clip((FAR - gap) / (FAR - NEAR), 0, 1)
-    kept = 1 - darker * fade * fade * (3 - 2 * fade)
+    kept = 1 - darker * _hanging(darker > 0, gap <= TOUCH, long_side) * fade * fade * (3 - 2 * fade)
     return np.rint(255 * kept ** (1 / GAMMA)).astype(np.uint8)
+
+
+def _hanging(shaded: np.ndarray, near: np.ndarray, long_side: int) -> np.ndarray:
+    """Returns (h, w) float32 in [0, 1]: 1 on the shadows that begin near the garment."""
+    pieces = np.asarray(cv2.connectedComponents((shaded | near).astype(np.uint8))[1])
+    hangs = (np.isin(pieces, np.unique(pieces[near & shaded])) & shaded).astype(np.float32)
+    return cv2.GaussianBlur(hangs, (0, 0), max(0.5, SOFT * long_side))
 
 
 def _lit(light: np.ndarray, unshaded: np.ndarray) -> np.ndarray | None:

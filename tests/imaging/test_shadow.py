@@ -55,3 +55,10 @@ def test_a_patterned_wall_leaves_none(scene):
 def test_where_no_backdrop_is_seen_there_is_none():
     label_map = np.full((30, 20), labels.GARMENT, np.uint8)
     assert (shadow.cast(np.zeros((30, 20, 3), np.uint8), Parsing(label_map)) == 255).all()
+
+
+def test_a_shadow_away_from_the_garment_goes(scene):
+    image, parsing = scene
+    image = image.copy()
+    image[125:150, 105:130] = image[125:150, 105:130] * 0.75
+    assert (shadow.cast(image, parsing)[128:148, 108:128] >= 250).all()
