@@ -18,6 +18,9 @@ CRUMB, NEAR = 0.01, 0.03
 HALF_WIDTH, TOP = 0.12, 0.3
 # Opacity from which a pixel shows nothing but garment.
 CERTAIN = 0.98
+# Half width of holes and notches that are errors of the labels, in halves of the soft border: as
+# matting looks at that border anyway, eyelets that it sees stay open.
+SPECK = 0.5
 # More than this share of inside around a hole makes it an opening.
 OF_INSIDE = 0.1
 
@@ -130,7 +133,15 @@ def select(image: np.ndarray, parsing: Parsing) -> Selection:
     wall = parsing.label_map == labels.BACKGROUND
     garment = without_crumbs(parsing.garment & ~pare.backdrop(image, parsing.garment, wall))
     kept = garment | (without_crumbs(garment | parsing.interior) & parsing.interior)
+    kept = _without_specks(kept)
     return Selection(kept, _crossed(kept, parsing))
+
+
+def _without_specks(kept: np.ndarray) -> np.ndarray:
+    """Closes pinholes and notches, which would show as dots along necklines and stripes."""
+    side = 2 * max(1, round(SPECK * matting.band_px(*kept.shape))) + 1
+    closed = cv2.morphologyEx(kept.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((side, side)))
+    return closed > 0
 
 
 def _crossed(kept: np.ndarray, parsing: Parsing) -> np.ndarray:

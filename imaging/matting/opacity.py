@@ -30,10 +30,14 @@ USUAL = 1.0
 EXPLAINED, PUREST = 0.2, 0.7
 # Contrast, of [0, 1], under which such a pixel is rather a piece of background in the mask.
 FAINT = 0.12
-# Share of the garment that looks like background, at which colour tells nothing inside of it.
+# Share of one side that looks like the other, at which colour tells nothing on that side.
 COMMON = 0.1
 # Sigma that evens out where colour tells little, in half widths of the soft border.
 CALM = 0.4
+# Half width of pinholes inside of the mask that are noise, in half widths of the soft border.
+PINHOLE = 1 / 3
+# Opacity at the bottom of holes that are none of noise, but of lace.
+OPEN = 0.2
 # Opacities that are snapped to 0 and 1: less is noise, and leaves a haze on a new background.
 SNAP = 0.05
 
@@ -43,7 +47,7 @@ class _Model(NamedTuple):
 
     garment: cells.Statistics
     ground: cells.Statistics
-    misleading: np.ndarray  # (h, w, 1), share of the garment that looks like background
+    misleading: np.ndarray  # (h, w, 2), share of the garment that looks like background; reversed
     step: int
 
 
@@ -109,7 +113,8 @@ def _refine(image: np.ndarray, mask: np.ndarray, shape: tuple[int, int], fabric:
     """Refines a crop of a photo of the given shape, strip by strip."""
     band, reach = scale.band_px(*shape), _reach(shape, fabric)
     sheer = fabric == "sheer"
-    model = _model(image, mask, band, reach if sheer else band, max(1, round(max(shape) / GRID)))
+    step = max(1, round(max(shape) / GRID))
+    model = _model(image, mask, band, reach if sheer else band, reach, step)
     soft, trust = mask.astype(np.float32), np.full(mask.shape, 255, np.uint8)
     for rows, around in _strips(mask.shape, reach + 2):
         depth = _depths(mask, rows, around)
@@ -123,7 +128,8 @@ def _refine(image: np.ndarray, mask: np.ndarray, shape: tuple[int, int], fabric:
         mixed = prior + share * (found - prior)
         soft[rows][y, x] = np.clip((mixed - SNAP) / (1 - 2 * SNAP), 0, 1)
         trust[rows][y, x] = np.rint(255 * share)
-    return _without_islands(_calm(soft, trust, mask, band, reach), mask)
+    soft = _calm(soft, trust, mask, band, reach)
+    return _without_islands(soft if sheer else _closed(soft, mask, band), mask)
 
 
 def _calm(
@@ -163,13 +169,15 @@ def _signed(mask: np.ndarray) -> np.ndarray:
     return inside - outside - np.where(mask, 0.5, -0.5).astype(np.float32)
 
 
-def _model(image: np.ndarray, mask: np.ndarray, band: int, deep: int, step: int) -> _Model:
-    parts: list[list[cells.Cells]] = [[], []]
-    for rows, around in _strips(mask.shape, deep + 2, step):
+def _model(
+    image: np.ndarray, mask: np.ndarray, band: int, deep: int, reach: int, step: int
+) -> _Model:
+    parts: list[list[cells.Cells]] = [[], [], []]
+    for rows, around in _strips(mask.shape, max(deep, reach) + 2, step):
         depth = _depths(mask, rows, around)
-        for side, chosen in zip(parts, (depth > deep, depth < -band), strict=True):
+        for side, chosen in zip(parts, (depth > deep, depth < -band, depth < -reach), strict=True):
             side.append(cells.gather(image[rows], chosen, step))
-    sure, outside = (
+    sure, outside, far = (
         cells.Cells(
             np.concatenate([part.color for part in side]),
             np.concatenate([part.weight for part in side]),
@@ -184,7 +192,12 @@ def _model(image: np.ndarray, mask: np.ndarray, band: int, deep: int, step: int)
     if not inside.weight.any():
         inside = cells.gather(image, mask, step)
     cloth = cells.statistics(inside)
-    return _Model(cloth, ground, cells.alike(inside, (cloth.mean, ground.mean)), step)
+    # Nearer by, what looks like the garment may be its own fringe.
+    common = [
+        cells.alike(inside, (cloth.mean, ground.mean)),
+        cells.alike(far, (ground.mean, cloth.mean)),
+    ]
+    return _Model(cloth, ground, np.concatenate(common, -1), step)
 
 
 def _thin(
@@ -253,7 +266,8 @@ def _project(
     varies += (NOISE**2 + 0.25 * np.minimum((off**2).sum(1), 1)) / contrast
     # A colour that its side of the mask often has here, as a white stripe, belongs to that side.
     usual = np.where(inside, (1 - place) ** 2 / of_cloth, place**2 / of_ground)
-    common = np.where(inside, cells.sample(model.misleading, rows, columns, step)[:, 0], 0)
+    common = cells.sample(model.misleading, rows, columns, step)
+    common = np.where(inside, common[:, 0], common[:, 1])
     hard = inside.astype(np.float32)
     found = hard - np.expm1(-USUAL * usual) * (found - hard)
     return found, np.sqrt(varies) + np.minimum(common / COMMON, 1)
@@ -267,6 +281,13 @@ def _share(depth: np.ndarray, doubt: np.ndarray, band: int, sheer: bool) -> np.n
         away = np.where(depth > 0, 0, away)
     of_mask = DOUBT * (FAR_DOUBT / DOUBT) ** away
     return np.clip((of_mask**2 / (of_mask**2 + doubt**2) - 0.3) / 0.4, 0, 1)
+
+
+def _closed(soft: np.ndarray, mask: np.ndarray, band: int) -> np.ndarray:
+    """Closes pinholes inside of the mask: threads that look a little like what is behind."""
+    window = np.ones((2 * max(1, round(PINHOLE * band)) + 1,) * 2)
+    closed = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, window)
+    return np.where(mask & (cv2.erode(soft, window) > OPEN), closed, soft)
 
 
 def _without_islands(soft: np.ndarray, mask: np.ndarray) -> np.ndarray:

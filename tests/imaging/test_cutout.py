@@ -108,6 +108,17 @@ def test_a_visible_inside_is_kept_as_it_is(scene):
     assert (result.image[58:63, 86:94] == image[58:63, 86:94]).all()
 
 
+def test_pinholes_and_notches_of_the_labels_are_closed(scene):
+    image, parsing = scene
+    label_map = parsing.label_map.copy()
+    label_map[120, 90] = labels.MANNEQUIN
+    label_map[140, 45:47] = labels.BACKGROUND
+    found = cutout.select(image, parsing._replace(label_map=label_map))
+    assert found.kept[120, 90]
+    assert found.kept[140, 46]
+    assert not found.kept[55, 90]
+
+
 def test_no_halo_of_a_white_form_on_a_black_page():
     label_map = np.zeros((160, 120), np.uint8)
     label_map[40:120, 30:90] = labels.GARMENT
@@ -196,7 +207,9 @@ class TestBadInput:
             cut(image[:10], parsing)
 
     def test_a_missing_backdrop_is_explained(self, scene):
-        with pytest.raises(ValueError, match=r"backdrop must be connected .*, got nothing. Connect"):
+        with pytest.raises(
+            ValueError, match=r"backdrop must be connected .*, got nothing. Connect"
+        ):
             cutout.remove(*scene, background="picture")
 
     @pytest.mark.parametrize("background", studio.STAGES)

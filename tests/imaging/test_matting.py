@@ -179,3 +179,20 @@ def test_foreground_of_two_cloths_takes_the_nearer_ones_colour():
     color = matting.foreground(image, alpha)
     assert np.abs(color[39, 24:52].astype(int) - (200, 30, 40)).max() < 12
     assert np.abs(color[39, 68:96].astype(int) - BLUE).max() < 12
+
+
+def test_a_thread_of_half_the_walls_colour_leaves_no_pinhole():
+    image, mask, _ = _disc()
+    image = image.copy()
+    image[80, 34] = (np.array(BLUE) + WHITE) // 2
+    assert mask[76:84, 31:38].all()
+    assert matting.alpha(image, mask)[80, 34] > 0.95
+
+
+def test_a_gap_in_the_wall_of_the_garments_colour_stays_outside():
+    image, mask, _ = _disc()
+    image = image.copy()
+    gap = (slice(0, 31), slice(78, 82))
+    image[gap] = BLUE
+    alpha = matting.alpha(image, mask)
+    assert alpha[:26, 78:82].max() < 0.5
