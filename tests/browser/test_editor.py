@@ -1,5 +1,6 @@
 """What a user of the graph editor sees of the pack."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -36,6 +37,21 @@ def test_workflow_opens_and_gives_the_prompt_of_the_machine_form(editor, vue_nod
     machine = json.loads((path.parent / "api" / path.name).read_text(encoding="utf-8"))
     assert bare(prompt(page)) == bare(machine)
     assert page.errors == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_nodes_stand_apart_and_hold_their_widgets(editor, path):
+    page = editor()
+    load(page, json.loads(path.read_text(encoding="utf-8")))
+    boxes = page.evaluate(
+        "app.graph.nodes.map(n => [n.title, n.size[1], n.computeSize()[1], ...n.getBounding()])"
+    )
+    assert [title for title, height, needed, *_ in boxes if height < needed] == []
+    assert [
+        (one[0], other[0])
+        for one, other in itertools.combinations(boxes, 2)
+        if all(one[a] < other[a] + other[a + 2] and other[a] < one[a] + one[a + 2] for a in (3, 4))
+    ] == []
 
 
 CHANGES = {
