@@ -167,8 +167,9 @@ class MakeGhostMannequin(io.ComfyNode):
             feedback.progress(index + 1, len(pairs))
         shown = tensors.from_pictures([one.image for one in ghosts])
         overlay = tensors.from_pictures([provenance.legend(g.image, g.sources) for g in ghosts])
+        # What went wrong comes first: the editor shows a few lines.
         texts = [
-            text for one in ghosts for text in (provenance.summary(one.sources), *one.warnings)
+            text for one in ghosts for text in (*one.warnings, provenance.summary(one.sources))
         ]
         return io.NodeOutput(
             shown,
