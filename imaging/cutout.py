@@ -132,8 +132,10 @@ def select(image: np.ndarray, parsing: Parsing) -> Selection:
     """
     wall = parsing.label_map == labels.BACKGROUND
     garment = without_crumbs(parsing.garment & ~pare.backdrop(image, parsing.garment, wall))
-    kept = garment | (without_crumbs(garment | parsing.interior) & parsing.interior)
-    kept = _without_specks(kept)
+    interior = parsing.interior
+    if interior.any():
+        garment |= without_crumbs(garment | interior) & interior
+    kept = _without_specks(garment)
     return Selection(kept, _crossed(kept, parsing))
 
 
@@ -146,23 +148,29 @@ def _without_specks(kept: np.ndarray) -> np.ndarray:
 
 def _crossed(kept: np.ndarray, parsing: Parsing) -> np.ndarray:
     """Finds small holes with cloth all around: an arm or a pole that crosses in front of it."""
-    holes = masks.fill_holes(kept) & ~kept & (parsing.mannequin | parsing.support)
     found, box = np.zeros_like(kept), masks.bounds(kept)
-    if box is None or not holes.any():
+    if box is None:
         return found
+    inner = slice(box.top, box.bottom), slice(box.left, box.right)
+    whole, label_map, kept = found, parsing.label_map[inner], kept[inner]
+    found, interior = whole[inner], label_map == labels.INTERIOR
+    gone = (label_map == labels.MANNEQUIN) | (label_map == labels.SUPPORT)
+    holes = masks.fill_holes(kept) & ~kept & gone
+    if not holes.any():
+        return whole
     count, pieces, stats, centres = cv2.connectedComponentsWithStats(holes.astype(np.uint8))
     for number in range(1, count):
         x, y, width, height, _ = stats[number]
-        if centres[number][1] < box.top + TOP * box.height:
+        if centres[number][1] < TOP * box.height:
             continue
         around = slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1)
         hole = np.pad(pieces[around] == number, 1)
         half = float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max())
         rim = (masks.grow(hole, 1) & ~hole)[1:-1, 1:-1]
-        inside = parsing.interior[around][rim].mean() if rim.any() else 0
+        inside = interior[around][rim].mean() if rim.any() else 0
         if half <= HALF_WIDTH * box.width and inside <= OF_INSIDE:
             found[around] |= hole[1:-1, 1:-1]
-    return found
+    return whole
 
 
 def without_crumbs(garment: np.ndarray) -> np.ndarray:
@@ -174,20 +182,27 @@ def without_crumbs(garment: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) bool; two garments of comparable size both stay.
     """
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(garment.astype(np.uint8))
+    result, box = garment.copy(), masks.bounds(garment)
+    if box is None:
+        return result
+    inner = slice(box.top, box.bottom), slice(box.left, box.right)
+    part = garment[inner]
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8))
     pieces = np.asarray(pieces, np.int32)
     if count < 3:
-        return garment.copy()
+        return result
     area = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     area[0] = 0
     main = int(area.argmax())
     away = cv2.distanceTransform((pieces != main).astype(np.uint8), cv2.DIST_L2, 3)
     gap = np.full(count, np.inf)
-    np.minimum.at(gap, pieces[garment], away[garment])
+    others = part & (pieces != main)
+    np.minimum.at(gap, pieces[others], away[others])
     near = (area >= CRUMB * area[main]) & (gap <= NEAR * max(garment.shape))
     kept = near | (area >= SMALL_PIECE * area[main])
-    kept[0] = False
-    return kept[pieces]
+    kept[0], kept[main] = False, True
+    result[inner] = kept[pieces]
+    return result
 
 
 def compose(

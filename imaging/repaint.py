@@ -19,6 +19,8 @@ DRESSED = {
 }
 # Parts that a garment hides in all its rows, however narrow it is.
 HIDDEN = ("torso", "leg")
+# Long side of the copy on which the body is drawn: its outline is known no better.
+LONG_SIDE = 1024
 # Binary digits behind the point of polygon corners, as OpenCV takes them.
 SHIFT = 4
 
@@ -37,13 +39,20 @@ def area(parsing: Parsing, certain: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) bool; nothing of `certain` but the garment's inside.
     """
-    expected = _body(parsing, parsing.garment)
+    height, width = parsing.size
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(parsing.label_map, size, interpolation=cv2.INTER_NEAREST)
+    joints = None if parsing.joints is None else parsing.joints * np.float32((scale, scale, 1))
+    drawn = _body(parsing._replace(label_map=small, joints=joints))
+    soft = cv2.resize(drawn.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
+    expected = soft > 127
     # A band around what goes: its edge pixels hold its colour too.
     gone = masks.grow(parsing.mannequin | parsing.support, matting.band_px(*parsing.size))
     return (expected | gone) & ~(certain & ~(parsing.interior & expected))
 
 
-def _body(parsing: Parsing, garment: np.ndarray) -> np.ndarray:
+def _body(parsing: Parsing) -> np.ndarray:
     """(H, W) bool, the body with room for hair and clothes, but for a trunk in its garment."""
     try:
         pose = body.locate(parsing)
@@ -56,7 +65,7 @@ def _body(parsing: Parsing, garment: np.ndarray) -> np.ndarray:
         part = name.split("_")[0]
         room = HAIR if part == "head" else CLOTHES if part in dressed else SKIN
         _draw(trunk if part in HIDDEN else drawn, polygon, room * stature)
-    return (drawn > 0) | ((trunk > 0) & ~_beside(garment))
+    return (drawn > 0) | ((trunk > 0) & ~_beside(parsing.garment))
 
 
 def _draw(canvas: np.ndarray, polygon: np.ndarray, room_px: float) -> None:

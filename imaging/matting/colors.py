@@ -3,8 +3,11 @@
 import cv2
 import numpy as np
 
+from .. import masks
 from . import cells, opacity
 
+# Cells around the garment in which its colours and the background's are gathered.
+AROUND = 16
 # Opacity below which a pixel shows nothing but background.
 CLEAR = 0.02
 # Variance of noise, of [0, 1]: differences under it are no texture of the cloth.
@@ -32,12 +35,27 @@ def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         Estimation, ICPR 2020; its minimum is found in one step from layers averaged over
         windows of growing size.
     """
+    step = max(1, round(max(alpha.shape) / opacity.GRID))
+    box, (height, width) = masks.bounds(alpha > 0), alpha.shape
+    if box is None:
+        return image.copy()
+    top, left = max(0, box.top - AROUND * step), max(0, box.left - AROUND * step)
+    bottom, right = min(height, box.bottom + AROUND * step), min(width, box.right + AROUND * step)
+    local = slice(top, bottom), slice(left, right)
+    found = _foreground(image[local], alpha[local], step)
+    if found is None:
+        return image.copy()
+    around = (top, height - bottom, left, width - right)
+    return cv2.copyMakeBorder(found, *around, cv2.BORDER_REPLICATE) if any(around) else found
+
+
+def _foreground(image: np.ndarray, alpha: np.ndarray, step: int) -> np.ndarray | None:
+    """Returns the colours in a crop around the garment, None where nothing is mixed."""
     pure = alpha >= 1
     if not pure.any():
         pure = alpha >= max(0.5, float(alpha.max()))
     if not pure.any() or pure.all():
-        return image.copy()
-    step = max(1, round(max(alpha.shape) / opacity.GRID))
+        return None
     cloth = cells.statistics(cells.gather(image, pure, step))
     clear = alpha <= CLEAR
     ground = cells.statistics(cells.gather(image, clear, step)) if clear.any() else cloth
