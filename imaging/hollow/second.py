@@ -19,6 +19,8 @@ MOST_TURN, MOST_SCALE = 25.0, 8.0
 # The inside must cover this share of the opening below its back edge, else it is no inside of a
 # back: a front is as deep as the opening itself.
 LEAST_COVER = 0.5
+# What is so many times nearer in colour to the cloth than to the wall is cloth.
+LIKE_CLOTH = 0.5
 # The second photo's collar may stand this much above the line of the collar points, as a share of
 # the opening's width.
 STAND = 0.35
@@ -73,6 +75,7 @@ def lay(scene: Scene, opening: Opening, image: np.ndarray, parsing: Parsing) -> 
     back = neckline(cloth)
     if back is None:
         return "No neckline was found in the inside photo."
+    cloth = _mended(image, cloth, back)
     matrix = thin_plate.similarity(
         np.array([edge.left, edge.right]), np.array([back.left, back.right]), np.ones(2)
     )
@@ -110,6 +113,29 @@ def zone(scene: Scene, opening: Opening) -> np.ndarray:
     across = (columns > edge.left[0]) & (columns < edge.right[0])
     above = across & (rows < edge.rows(columns)) & ~near.garment
     return opening.region | above
+
+
+def _mended(image: np.ndarray, cloth: np.ndarray, back: Edge) -> np.ndarray:
+    """Adds what looks like cloth in the valley of the neckline: a label beside it may mislead."""
+    span = back.right[0] - back.left[0]
+    high = int(min(back.left[1], back.right[1]))
+    low = int(max(back.left[1], back.right[1]) + back.sag_px) + 2
+    window = (
+        slice(max(0, round(high - span / 2)), low),
+        slice(round(back.left[0]), round(back.right[0]) + 1),
+    )
+    inside, pixels = cloth[window], image[window].astype(np.float32)
+    rows = np.arange(window[0].start, window[0].start + inside.shape[0])[:, None]
+    below = rows > back._replace(sag_px=0.0).rows(np.arange(window[1].start, window[1].stop))
+    if not (inside.any() and (~below & ~inside).any()):
+        return cloth
+    apart = [
+        np.linalg.norm(pixels - np.median(pixels[part], axis=0), axis=-1)
+        for part in (inside, ~below & ~inside)
+    ]
+    mended = cloth.copy()
+    mended[window] |= below & (apart[0] < LIKE_CLOTH * apart[1])
+    return mended
 
 
 def _target(

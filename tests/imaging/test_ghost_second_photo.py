@@ -75,6 +75,21 @@ def test_the_back_edge_is_the_second_photos_own():
     assert abs(top - 44) <= 2
 
 
+def test_cloth_that_a_parsing_lost_above_the_label_is_mended():
+    image, parsing = _front()
+    inside, inside_parsing = _inside()
+    torn = inside_parsing.label_map.copy()
+    torn[:72, 112:128] = 0  # down to the mark
+    assert torn.sum() < inside_parsing.label_map.sum() - 50
+    whole, mended = (
+        ghost.complete(image, parsing, inside=inside, inside_parsing=Parsing(label_map))
+        for label_map in (inside_parsing.label_map, torn)
+    )
+    assert mended.warnings == ()
+    assert np.abs(mended.alpha - whole.alpha).max() < 0.5
+    assert (mended.sources[47:57, 75:86] == provenance.SECOND_PHOTO).all()
+
+
 def test_what_the_second_photos_frame_cuts_off_is_made_up():
     image, parsing = _front()
     inside, inside_parsing = _inside(scale=1.0)
