@@ -191,6 +191,8 @@ def _sources(alpha: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 def _over(sheet: _Sheet, layers: list[_Layer]) -> _Sheet:
     """Lays a sheet over layers; opaque pixels stay as they are."""
+    if not layers:
+        return sheet
     color, alpha, sources = (array.copy() for array in sheet)
     for layer in layers:
         window = (slice(layer.box.top, layer.box.bottom), slice(layer.box.left, layer.box.right))

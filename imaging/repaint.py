@@ -43,7 +43,9 @@ def area(parsing: Parsing, certain: np.ndarray) -> np.ndarray:
     scale = min(1.0, LONG_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(parsing.label_map, size, interpolation=cv2.INTER_NEAREST)
-    joints = None if parsing.joints is None else parsing.joints * np.float32((scale, scale, 1))
+    joints = (
+        None if parsing.joints is None else parsing.joints * np.array((scale, scale, 1), np.float32)
+    )
     drawn = _body(parsing._replace(label_map=small, joints=joints))
     soft = cv2.resize(drawn.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
     expected = soft > 127

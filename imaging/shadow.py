@@ -54,7 +54,8 @@ def _level(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
     long_side = max(label_map.shape)
     figure = (label_map != labels.BACKGROUND).astype(np.uint8)
     away = np.asarray(cv2.distanceTransform(1 - figure, cv2.DIST_L2, 3))
-    light = (np.float32(image) / 255) ** GAMMA @ np.float32(LUMINANCE)
+    linear = (image.astype(np.float32) / 255) ** GAMMA
+    light = linear @ np.array(LUMINANCE, np.float32)
     unshaded = away > max(2.0, UNSHADED * long_side)
     lit = _lit(light, unshaded)
     if lit is None:

@@ -105,7 +105,9 @@ def alike(own: Cells, ends: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     contrast = ((here - there) ** 2).sum(-1)
     same = ((color - there) ** 2).sum(-1) < ALIKE**2 * contrast
     counted = np.stack([own.weight * same, own.weight], -1)
-    total = sum(share * _mean(counted, radius) for radius, share in WINDOWS[1:])
+    total = np.zeros_like(counted)
+    for radius, share in WINDOWS[1:]:
+        total += np.float32(share) * _mean(counted, radius)
     return (total[..., :1] / np.maximum(total[..., 1:], 1e-20)).astype(np.float32)
 
 

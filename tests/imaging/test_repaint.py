@@ -72,3 +72,20 @@ def test_a_speck_of_garment_implies_no_body():
     label_map = np.zeros((400, 300), np.uint8)
     label_map[200, 150] = labels.GARMENT
     assert not area(Parsing(label_map)).any()
+
+
+def test_the_body_of_a_large_photo_is_that_of_a_small_one(monkeypatch):
+    parsing = parsing_of(TEE, "upper")
+    large = np.kron(parsing.label_map, np.ones((3, 3), np.uint8))
+    seen, locate = [], body.locate
+
+    def recorded(parsing):
+        seen.append(parsing.joints)
+        return locate(parsing._replace(joints=None))
+
+    monkeypatch.setattr(body, "locate", recorded)
+    joints = np.full((18, 3), (300, 600, 0.9), np.float32)
+    found = area(parsing._replace(label_map=large, joints=joints))
+    scale = repaint.LONG_SIDE / 2100
+    assert np.allclose(seen[0], (300 * scale, 600 * scale, 0.9))
+    assert (found[1::3, 1::3] != area(parsing)).mean() < 0.01
