@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from . import labels, strokes
-from .parser import assessment, doubts, figures, network, refine
+from .parser import assessment, doubts, figures, network, person, refine
 from .parser import corrections as correcting
 from .parsing import Parsing
 from .strokes import StrokeDocument
@@ -65,6 +65,7 @@ def _read(
     if segment is not None:
         reading = reading._replace(shares=segment(small))
     look = network.look(small, reading.shares)
+    look = look._replace(kind=person.weigh(look.kind, small, reading.shares.argmax(-1)))
     kind = assessment.kind(look.kind)
     shares = assessment.without_impossible(reading.shares, kind)
     shares, several = figures.single_out(shares)

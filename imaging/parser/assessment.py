@@ -9,7 +9,7 @@ import numpy as np
 from .. import labels
 from ..parsing import Parsing
 from . import measures
-from .conclusions import KIND, REGION, VIEW
+from .conclusions import CONFIDENCE, KIND, REGION, VIEW
 from .network import Look
 
 # Kinds on which no mannequin shows.
@@ -21,8 +21,6 @@ SURE_BARE, SURE_VIEW = 0.6, 0.6
 LEAST_ODDS = 1e-3
 # Standardised measurements beyond this are outliers; a linear model must not extrapolate them.
 LIMIT_SIGMA = 3.0
-# Weights of the measurements in `trust`; fitted by training/confidence.py.
-CONFIDENCE = {"one": 0.0, "expected": 1.0, "agreement": 0.0, "named": 0.0}
 # Names, and the table of their weights.
 Conclusion = tuple[tuple[str, ...], dict[str, tuple[float, ...]]]
 
@@ -82,14 +80,12 @@ def confidence(shares: np.ndarray, agreement: float, look: Look) -> float:
     Returns:
         0 to 1.
     """
-    score = sum(CONFIDENCE[name] * value for name, value in trust(shares, agreement, look).items())
-    return float(1 / (1 + np.exp(-score)))
+    return _odds((("wrong", "right"), CONFIDENCE), trust(shares, agreement, look))["right"]
 
 
 def trust(shares: np.ndarray, agreement: float, look: Look) -> dict[str, float]:
     """Measures what speaks for a parsing: its own odds, and those of the mirrored photo."""
     return {
-        "one": 1.0,
         "expected": _log_odds(expected_iou(shares)),
         "agreement": _log_odds(agreement),
         "named": _log_odds(max(look.kind.values())),

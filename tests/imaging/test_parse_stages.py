@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from dressform.imaging import labels, overlay, pictures, pose
-from dressform.imaging.parser import doubts, figures, network, refine, superpixels
+from dressform.imaging.parser import doubts, figures, network, person, refine, superpixels
 from dressform.imaging.parsing import KINDS, REGIONS, VIEWS
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -133,6 +133,35 @@ def test_the_mirrored_joints_are_those_of_the_other_side():
         one, two = pose.NAMES[index], pose.NAMES[other]
         assert one == two or {one[0], two[0]} == {"R", "L"}
         assert one[1:] == two[1:] or one == two
+
+
+def head_above_garment(hair):
+    """A head of skin with hair of a colour, above a blue garment, and the labels."""
+    image = np.full((240, 160, 3), 235, np.uint8)
+    label_map = np.zeros((240, 160), np.uint8)
+    cv2.rectangle(label_map, (40, 110), (120, 230), labels.GARMENT, -1)
+    cv2.ellipse(label_map, (80, 65), (26, 42), 0, 0, 360, labels.MANNEQUIN, -1)
+    image[label_map == labels.MANNEQUIN] = (214, 160, 130)
+    image[:50][label_map[:50] == labels.MANNEQUIN] = hair
+    image[label_map == labels.GARMENT] = (40, 60, 150)
+    return image, label_map
+
+
+def test_hair_and_skin_make_a_person_likelier_and_one_material_unlikelier():
+    odds = {"full": 0.6, "headless": 0.1, "person": 0.3}
+    worn = person.weigh(odds, *head_above_garment(hair=(60, 40, 28)))
+    bare = person.weigh(odds, *head_above_garment(hair=(214, 160, 130)))
+    assert max(worn, key=lambda name: worn[name]) == "person"
+    assert max(bare, key=lambda name: bare[name]) == "full"
+    assert sum(worn.values()) == pytest.approx(1)
+    assert bare["full"] / bare["headless"] == pytest.approx(6)
+
+
+def test_without_a_head_nothing_speaks_for_a_person():
+    image, label_map = head_above_garment(hair=(60, 40, 28))
+    label_map[label_map == labels.MANNEQUIN] = labels.BACKGROUND
+    assert not person.shows_hair_and_skin(image, label_map)
+    assert not person.shows_hair_and_skin(image, np.zeros_like(label_map))
 
 
 def test_missing_weights_are_told_with_their_path(monkeypatch, tmp_path):
