@@ -119,9 +119,9 @@ EDGES = {edge.__name__: edge for edge in (tailored, straps, fringe, lace, sheer,
 def cloth(name: str, striped: bool, draw: np.random.Generator) -> np.ndarray:
     """Returns a (H, W, 3) float cloth with folds and weave, its stripes as white as a form."""
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    color = np.broadcast_to(np.float32(CLOTHS[name]), (HEIGHT, WIDTH, 3))
+    color = np.broadcast_to(np.array(CLOTHS[name], np.float32), (HEIGHT, WIDTH, 3))
     if striped:
-        color = np.where((y // 12 % 2 > 0)[..., None], np.float32((236, 234, 230)), color)
+        color = np.where((y // 12 % 2 > 0)[..., None], np.array((236, 234, 230), np.float32), color)
     folds = 1 + 0.12 * np.sin(x / 23 + 0.6 * np.sin(y / 90)) + 0.06 * np.sin(y / 51)
     weave = cv2.GaussianBlur(draw.standard_normal((HEIGHT, WIDTH)).astype(np.float32), (0, 0), 0.8)
     return np.clip(color * (folds + 0.05 * weave)[..., None], 0, 255)
@@ -133,16 +133,16 @@ def ground(name: str, draw: np.random.Generator) -> np.ndarray:
     if name == "white form":
         # A round form: bright in the middle, shaded to the sides, before a white wall.
         across = np.clip(np.abs(x - 384) / 150, 0, 1)
-        return (238 - 30 * across**3 - 0.01 * y)[..., None] * np.float32((1, 0.99, 0.97))
+        return (238 - 30 * across**3 - 0.01 * y)[..., None] * np.array((1, 0.99, 0.97), np.float32)
     if name == "dark wall":
-        return (30 + 0.012 * y + 0.01 * x)[..., None] * np.float32((1, 1.02, 1.08))
+        return (30 + 0.012 * y + 0.01 * x)[..., None] * np.array((1, 1.02, 1.08), np.float32)
     rough = sum(
         cv2.GaussianBlur(draw.standard_normal((HEIGHT, WIDTH)).astype(np.float32), (0, 0), s) * s
         for s in (1.0, 4.0, 16.0)
     )
     joints = (y % 48 < 3) | ((x + 40 * (y // 48 % 2)) % 96 < 3)
     level = 150 + 14 * rough - 40 * joints
-    return level[..., None] * np.float32((1, 0.93, 0.84))
+    return level[..., None] * np.array((1, 0.93, 0.84), np.float32)
 
 
 def scene(edge: str, name: str, *, striped: bool = False) -> Scene:
@@ -269,9 +269,12 @@ def save(stem: Path, one: Scene) -> None:
     found = matting.alpha(one.photo, one.mask, fabric=one.fabric)
     color = matting.foreground(one.photo, found)
     crop = slice(80, 760), slice(210, 560)
-    levels = [np.repeat(np.float32(a)[..., None], 3, 2) * 255 for a in (one.mask, found, one.alpha)]
+    levels = [
+        np.repeat(np.asarray(a, np.float32)[..., None], 3, 2) * 255
+        for a in (one.mask, found, one.alpha)
+    ]
     black = found[..., None] * color
-    shown = np.hstack([np.float32(part)[crop] for part in (one.photo, *levels, black)])
+    shown = np.hstack([np.asarray(part, np.float32)[crop] for part in (one.photo, *levels, black)])
     pictures.save_picture(stem.with_suffix(".png"), np.rint(shown).astype(np.uint8))
 
 

@@ -251,7 +251,9 @@ def _search(e: _Evidence, start: np.ndarray, back: bool) -> tuple[np.ndarray, fl
 def _cost(e: _Evidence, rows: np.ndarray, back: bool) -> np.ndarray:
     figures = figure.build(rows, back=back)
     total = 120 * _uncovered(e, figures) + 240 * _exposed(e, figures) + _unusual(e, rows)
-    return total if e.joints is None else total + JOINTS * _misplaced(e, figures, back)
+    if e.joints is not None:
+        total = total + JOINTS * _misplaced(e.joints, figures, back)
+    return total
 
 
 def _uncovered(e: _Evidence, figures: figure.Figures) -> np.ndarray:
@@ -281,12 +283,12 @@ def _exposed(e: _Evidence, figures: figure.Figures) -> np.ndarray:
     return cost.mean(1)
 
 
-def _misplaced(e: _Evidence, figures: figure.Figures, back: bool) -> np.ndarray:
+def _misplaced(joints: np.ndarray, figures: figure.Figures, back: bool) -> np.ndarray:
     """(K,) how far the body's joints are from those that the network sees, as far as it is sure."""
     named = _named(figures, back)
     places = np.stack([named[name] for name in NAMES], 1)
-    away = np.linalg.norm(places - e.joints[None, :, :2], axis=-1) / figures.stature[:, None]
-    return (_robust(away / JOINT_SLACK) * e.joints[:, 2]).mean(1)
+    away = np.linalg.norm(places - joints[None, :, :2], axis=-1) / figures.stature[:, None]
+    return (_robust(away / JOINT_SLACK) * joints[:, 2]).mean(1)
 
 
 def _robust(deviation: np.ndarray) -> np.ndarray:

@@ -129,12 +129,12 @@ class ParserNetwork(nn.Module):
             levels.append(x)
             x = stage(x)
         x, whole = self.overview(x)
-        joints = None
-        for number, merge in enumerate(self.merges):
+        for merge in self.merges[:2]:
             x = merge(x, levels.pop())
-            if number == 1:
-                x = self.refine(x)
-                joints = self.joints(x)
+        x = self.refine(x)
+        joints = self.joints(x)
+        for merge in self.merges[2:]:
+            x = merge(x, levels.pop())
         logits = self.labels(x)
         # Where labels and joints lie tells kind and view as much as what the picture looks like.
         lies = layout(logits.detach().float().softmax(1)).flatten(1)

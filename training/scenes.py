@@ -311,7 +311,7 @@ def render(number, options, generator, look):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--generator", required=True, type=Path, help="folder of generate.py")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--first", type=int, default=0, help="number of the first scene")

@@ -65,4 +65,4 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> float:
         second[cv2.CC_STAT_LEFT] + second[cv2.CC_STAT_WIDTH],
     )
     narrower = min(first[cv2.CC_STAT_WIDTH], second[cv2.CC_STAT_WIDTH])
-    return max(0, end - start) / narrower
+    return float(max(0, end - start) / narrower)
