@@ -3,7 +3,7 @@
     python training/parser.py --scenes FOLDER ... --flat FOLDER --out imaging/parser/weights
 
 SCENES hold the benchmark's training scenes and those of `training/scenes.py`; every twelfth draped
-scene is kept for validation, whatever its looks. The picture grows in three phases: most of what a
+scene is kept for validation, whatever its looks. The picture grows from phase to phase: most of what a
 sleeve is can be learned on a thumbnail, at a tenth of the cost.
 """
 
