@@ -1,7 +1,6 @@
 """Trains the parser's network and writes it as ONNX: one command, one seed.
 
-    python training/parser.py --scenes FOLDER ... --flat FOLDER --work STATE \
-        --out imaging/parser/weights/labels.onnx
+    python training/parser.py --scenes FOLDER ... --flat FOLDER --work STATE --out FILE.onnx
 
 SCENES hold the benchmark's training scenes and those of `training/scenes.py`; every twelfth draped
 scene is kept for validation, whatever its looks. The picture grows from phase to phase: most of
