@@ -16,7 +16,7 @@ CORES = 2
 RUNS = 5
 # Four thirds, as cameras have it; 12 million pixels.
 LARGE_HEIGHT, LARGE_WIDTH = 4000, 3000
-KIB_PER_MB, BYTES_PER_MB = 1024, 1024 * 1024
+KIB_PER_MB = 1024
 
 _IMPORT = "from dressform.imaging import parse, pictures"
 _PARSE = (

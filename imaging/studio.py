@@ -47,3 +47,23 @@ def color(text: str) -> tuple[int, int, int]:
     digits = found[1] if len(found[1]) == 6 else "".join(2 * digit for digit in found[1])
     red, green, blue = bytes.fromhex(digits)
     return red, green, blue
+
+
+def complaint(background: str | None, paper: str | None) -> str | None:
+    """Says what is wrong with a stage that somebody asks for.
+
+    Args:
+        background: One of STAGES; None where it is not known yet.
+        paper: Six hexadecimal digits, needed for the stage "color"; None where not known yet.
+
+    Returns:
+        The sentence for the user; None where nothing is wrong.
+    """
+    if background is not None and background not in STAGES:
+        return unknown(background)
+    if background == "color" and paper is not None:
+        try:
+            color(paper)
+        except ValueError as error:
+            return str(error)
+    return None

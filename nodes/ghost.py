@@ -108,15 +108,7 @@ class MakeGhostMannequin(io.ComfyNode):
     def validate_inputs(
         cls, background: str | None = "white", color: str | None = None
     ) -> bool | str:
-        # None arrives for what is connected rather than typed.
-        if background is not None and background not in studio.STAGES:
-            return studio.unknown(background)
-        if background == "color" and color is not None:
-            try:
-                studio.color(color)
-            except ValueError as error:
-                return str(error)
-        return True
+        return studio.complaint(background, color) or True
 
     @classmethod
     def execute(

@@ -8,10 +8,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-
-BACKGROUND, GARMENT, MANNEQUIN, SUPPORT, INTERIOR, CLUTTER = range(6)
-# The other side's joint, in the benchmark's order: what mirroring swaps.
-MIRRORED_JOINTS = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
+from dressform.imaging.labels import (
+    BACKGROUND,
+    CLUTTER,
+    GARMENT,
+    INTERIOR,
+    MANNEQUIN,
+    SUPPORT,
+)
+from dressform.imaging.parser.network import MIRRORED
 
 
 class Scene(NamedTuple):
@@ -153,7 +158,7 @@ def _frame(scene: Scene, size: tuple[int, int], rng: np.random.Generator) -> Sce
     )
     joints = scene.joints @ matrix[:, :2].T + matrix[:, 2]
     if sign < 0:
-        joints = joints[list(MIRRORED_JOINTS)]
+        joints = joints[list(MIRRORED)]
     yaw = sign * scene.yaw
     return scene._replace(image=image, label_map=found, joints=joints, yaw=yaw)
 

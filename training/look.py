@@ -25,26 +25,15 @@ from network import LookNetwork
 from torch.nn import functional
 
 SEED = 5
-SIZE = (192, 144)
+SIZE = reader.LOOK_PX
 BATCH, STEPS, RATE, KEPT = 32, 4000, 1.5e-3, 0.997
-# Space around the figure, in shares of its longer side.
-MARGIN = 0.06
-# Labels that the figure consists of: garment, mannequin, support, interior.
-FIGURE = (1, 2, 3, 4)
 
 
 def figure(scene: augment.Scene) -> augment.Scene:
     """Cuts the figure out of a scene, at most 320 pixels tall; unlabelled scenes stay whole."""
     image, found = scene.image, scene.label_map
-    rows = np.flatnonzero(np.isin(found, FIGURE).any(1))
-    columns = np.flatnonzero(np.isin(found, FIGURE).any(0))
-    if len(rows) and len(columns):
-        space = int(MARGIN * max(np.ptp(rows), np.ptp(columns)))
-        window = (
-            slice(max(0, rows[0] - space), rows[-1] + space + 1),
-            slice(max(0, columns[0] - space), columns[-1] + space + 1),
-        )
-        image, found = image[window], found[window]
+    window = reader.figure_window(found)
+    image, found = image[window], found[window]
     scale = min(1.0, 320 / max(found.shape))
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

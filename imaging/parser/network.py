@@ -94,7 +94,7 @@ def look(image: np.ndarray, shares: np.ndarray) -> Look:
     Raises:
         FileNotFoundError: The weights are missing from the installation.
     """
-    window = _figure(shares)
+    window = figure_window(shares.argmax(-1))
     size = LOOK_PX[::-1]
     picture = cv2.resize(image[window], size, interpolation=cv2.INTER_AREA)
     planes = np.stack(
@@ -115,9 +115,9 @@ def look(image: np.ndarray, shares: np.ndarray) -> Look:
     )
 
 
-def _figure(shares: np.ndarray) -> tuple[slice, slice]:
+def figure_window(label_map: np.ndarray) -> tuple[slice, slice]:
     """Returns the rows and columns of the figure and some space around; all where there is none."""
-    box = masks.bounds(np.isin(shares.argmax(-1), _FIGURE))
+    box = masks.bounds(np.isin(label_map, _FIGURE))
     if box is None:
         return slice(None), slice(None)
     space = int(MARGIN * max(box.height, box.width))
