@@ -5,11 +5,12 @@ from comfy_api.latest import ComfyExtension, io
 from . import served
 from .folder import LoadFolder
 from .ghost import MakeGhostMannequin
-from .hints import ProposeHints, RenderHints
+from .hints import ProposeHints
 from .lint import LintPhoto
 from .mannequin import ParsePhoto, RemoveMannequin
 from .products import SaveProduct
 from .quality import CheckQuality
+from .rendering import RenderHints
 from .tryon import TryOn
 
 NODES: tuple[type[io.ComfyNode], ...] = (
