@@ -12,12 +12,17 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from . import pose
+from .pose import Pose
+
 VERSION = 1
-MAX_BYTES = 4_000_000  # about 200,000 points; a day's drawing has a few thousand
+MAX_BYTES = 2_000_000  # about 100,000 points; a day's drawing has a few thousand
 MAX_STROKES = 500
 MAX_POINTS = 5_000  # of one stroke: 40 s of a pen that reports 125 points a second
 MAX_SIDE_PX = 16_384  # ComfyUI's own limit for a picture's side
 MAX_RADIUS_PX = 1_000.0
+# Joints may lie far outside a photo that shows a blouse only; ten of the largest photos are enough.
+MAX_LANDMARK_PX = 10 * MAX_SIDE_PX
 DECIMALS = 2  # a hundredth of a pixel is finer than any pen
 
 ROLES = {
@@ -50,6 +55,7 @@ SOURCES = ("proposed", "drawn")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _PHOTO = re.compile(r"[0-9a-f]{0,64}")
 _DOCUMENT_KEYS = ("version", "width", "height", "photo", "strokes")
+_OPTIONAL_KEYS = ("landmarks",)
 _STROKE_KEYS = ("role", "points", "radius_px", "color", "closed", "source")
 
 
@@ -80,12 +86,15 @@ class StrokeDocument(NamedTuple):
         width, height: Of the photo, in pixels.
         photo: `fingerprint` of the photo, or "" where unknown.
         strokes: In the order in which they were drawn.
+        landmarks: (x, y, confidence) of the joints in pose.NAMES' order: photo pixels, and 0 to
+            1. Empty where unknown. They let `refit` carry the strokes to another photo.
     """
 
     width: int
     height: int
     photo: str = ""
     strokes: tuple[Stroke, ...] = ()
+    landmarks: tuple[tuple[float, float, float], ...] = ()
 
 
 def stroke(
@@ -95,6 +104,15 @@ def stroke(
     rows = np.round(np.asarray(points, np.float64), DECIMALS) + 0.0  # no negative zero
     listed = tuple((float(x), float(y), float(p)) for x, y, p in rows)
     return Stroke(role, listed, round(float(radius_px), DECIMALS), ROLES[role], closed, source)
+
+
+def landmarks(located: Pose) -> tuple[tuple[float, float, float], ...]:
+    """Returns a pose as the document keeps it: rounded as in the JSON, within its limits."""
+    joints = [located.keypoints[name] for name in pose.NAMES]
+    rows = np.array([(j.x, j.y, j.confidence) for j in joints], np.float64)
+    rows[:, :2] = rows[:, :2].clip(-MAX_LANDMARK_PX, MAX_LANDMARK_PX)
+    rows = np.round(np.column_stack([rows[:, :2], rows[:, 2].clip(0, 1)]), DECIMALS) + 0.0
+    return tuple((float(x), float(y), float(c)) for x, y, c in rows)
 
 
 def fingerprint(image: np.ndarray) -> str:
@@ -120,6 +138,10 @@ def to_json(document: StrokeDocument) -> str:
         for s in document.strokes
     ]
     content = {"version": VERSION} | document._asdict() | {"strokes": strokes}
+    if document.landmarks:
+        content["landmarks"] = [[round(v, DECIMALS) for v in p] for p in document.landmarks]
+    else:
+        del content["landmarks"]
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
@@ -157,13 +179,13 @@ def _refuse_constant(name: str) -> None:
 
 
 def _document(content: Any) -> StrokeDocument:
-    _keys("strokes", content, _DOCUMENT_KEYS)
-    if type(content["version"]) is not int or content["version"] != VERSION:
+    _keys("strokes", content, _DOCUMENT_KEYS, _OPTIONAL_KEYS)
+    if type(content["version"]) not in (int, float) or content["version"] != VERSION:
         raise ValueError(
             f"strokes must have version {VERSION}, got {_show(content['version'])}. "
             "Update Dressform or draw the strokes again."
         )
-    width, height = (_side(name, content[name]) for name in ("width", "height"))
+    width, height = (_whole(name, content[name]) for name in ("width", "height"))
     photo, listed = content["photo"], content["strokes"]
     if not isinstance(photo, str) or not _PHOTO.fullmatch(photo):
         raise ValueError(f"photo must be up to 64 hex digits, got {_show(photo)}. Use ''.")
@@ -173,7 +195,22 @@ def _document(content: Any) -> StrokeDocument:
             f"strokes must be a list of at most {MAX_STROKES}, got {count}. Draw fewer strokes."
         )
     read = tuple(_stroke(f"stroke {i}", s, width, height) for i, s in enumerate(listed))
-    return StrokeDocument(width, height, photo, read)
+    return StrokeDocument(width, height, photo, read, _landmarks(content.get("landmarks")))
+
+
+def _landmarks(content: Any) -> tuple[tuple[float, float, float], ...]:
+    if content is None:
+        return ()
+    if not isinstance(content, list) or len(content) != len(pose.NAMES):
+        raise ValueError(
+            f"landmarks must be a list of {len(pose.NAMES)} joints, got {_show(content)}. "
+            "Leave them out where they are unknown."
+        )
+    far = MAX_LANDMARK_PX
+    return tuple(
+        _triple(f"landmark {name}", joint, (-far, far), (-far, far), "confidence")
+        for name, joint in zip(pose.NAMES, content, strict=True)
+    )
 
 
 def _stroke(name: str, content: Any, width: int, height: int) -> Stroke:
@@ -194,35 +231,43 @@ def _stroke(name: str, content: Any, width: int, height: int) -> Stroke:
         raise ValueError(
             f"{name}: points must be a list of 1 to {MAX_POINTS}, got {count}. Split the stroke."
         )
-    read = tuple(_point(f"{name}, point {i}", q, width, height) for i, q in enumerate(points))
+    across, down = (-width, 2 * width), (-height, 2 * height)
+    read = tuple(
+        _triple(f"{name}, point {i}", q, across, down, "pressure") for i, q in enumerate(points)
+    )
     return Stroke(role, read, radius, color, content["closed"], source)
 
 
-def _point(name: str, content: Any, width: int, height: int) -> tuple[float, float, float]:
+def _triple(
+    name: str, content: Any, across: tuple[int, int], down: tuple[int, int], third: str
+) -> tuple[float, float, float]:
     if not isinstance(content, list) or len(content) != 3:
-        raise ValueError(f"{name}: must be [x, y, pressure], got {_show(content)}.")
+        raise ValueError(f"{name}: must be [x, y, {third}], got {_show(content)}.")
     return (
-        _number(f"{name}: x", content[0], -width, 2 * width),
-        _number(f"{name}: y", content[1], -height, 2 * height),
-        _number(f"{name}: pressure", content[2], 0, 1),
+        _number(f"{name}: x", content[0], *across),
+        _number(f"{name}: y", content[1], *down),
+        _number(f"{name}: {third}", content[2], 0, 1),
     )
 
 
-def _keys(name: str, content: Any, wanted: tuple[str, ...]) -> None:
-    if not isinstance(content, dict) or set(content) != set(wanted):
+def _keys(name: str, content: Any, wanted: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    if not isinstance(content, dict) or set(content).difference(optional) != set(wanted):
         found = ", ".join(sorted(map(str, content))) if isinstance(content, dict) else None
+        more = f" and perhaps {', '.join(optional)}" if optional else ""
         raise ValueError(
-            f"{name} must be an object with {', '.join(wanted)}, "
+            f"{name} must be an object with {', '.join(wanted)}{more}, "
             f"got {_show(found or content)}. Draw the strokes again or clear them."
         )
 
 
-def _side(name: str, value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= MAX_SIDE_PX:
+def _whole(name: str, value: Any) -> int:
+    # JSON has one kind of number: to a browser and to JSON Schema 512.0 is whole.
+    whole = int(value) if type(value) is float and value.is_integer() else value
+    if type(whole) is not int or not 1 <= whole <= MAX_SIDE_PX:
         raise ValueError(
             f"{name} must be a whole number from 1 to {MAX_SIDE_PX}, got {_show(value)}."
         )
-    return value
+    return whole
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:

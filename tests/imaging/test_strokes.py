@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from dressform.imaging import strokes
+from dressform.imaging import pose, strokes
 
 
 def stroke(**changes):
@@ -39,6 +39,27 @@ def test_numbers_are_rounded_to_two_decimals():
 
 def test_an_empty_document_is_valid():
     assert strokes.from_json(text()) == strokes.StrokeDocument(60, 80)
+
+
+def test_landmarks_are_kept_and_left_out_where_unknown():
+    joints = [[10.5, -70, 0.25]] * 18
+    read = strokes.from_json(text(landmarks=joints))
+    assert read.landmarks == ((10.5, -70.0, 0.25),) * 18
+    assert strokes.from_json(strokes.to_json(read)) == read
+    assert "landmarks" not in json.loads(strokes.to_json(read._replace(landmarks=())))
+    assert strokes.from_json(text(landmarks=None)).landmarks == ()
+
+
+def test_a_pose_becomes_landmarks_in_its_order_within_the_limits():
+    joints = {name: pose.Keypoint(i + 0.123456, -1e9, 1.2) for i, name in enumerate(pose.NAMES)}
+    kept = strokes.landmarks(pose.Pose(80, 60, joints))
+    assert kept[:2] == ((0.12, -163840.0, 1.0), (1.12, -163840.0, 1.0))
+    document = strokes.StrokeDocument(60, 80, landmarks=kept)
+    assert strokes.from_json(strokes.to_json(document)) == document
+
+
+def test_a_whole_number_may_carry_a_point():
+    assert strokes.from_json(text(version=1.0, width=60.0)).width == 60
 
 
 def test_points_may_lie_one_photo_outside():
@@ -86,6 +107,14 @@ def test_a_bad_stroke_is_named_by_its_index(bad, message):
         ({"photo": "../../etc"}, "photo must be up to 64 hex digits"),
         ({"strokes": {}}, "strokes must be a list of at most 500"),
         ({"strokes": [0] * 501}, "strokes must be a list of at most 500, got 501"),
+        (
+            {"landmarks": [[1, 2, 0.5]] * 17},
+            "landmarks must be a list of 18 joints, got a list of 17",
+        ),
+        ({"landmarks": []}, "landmarks must be a list of 18 joints, got a list of 0"),
+        ({"landmarks": [[1, 2]] * 18}, "landmark Nose: must be [x, y, confidence]"),
+        ({"landmarks": [[0, 0, 1]] + [[1, 2, 1.5]] * 17}, "landmark Neck: confidence must be"),
+        ({"landmarks": [[163841, 2, 1]] * 18}, "landmark Nose: x must be a number from -163840"),
         ({"more": 1}, "strokes must be an object with version, width"),
     ],
 )
@@ -118,13 +147,13 @@ def test_hostile_text_is_a_value_error_with_a_short_message(hostile):
 
 def test_a_huge_text_is_refused_before_it_is_parsed(monkeypatch):
     monkeypatch.setattr(strokes.json, "loads", lambda *_, **__: pytest.fail("was parsed"))
-    with pytest.raises(ValueError, match="at most 4000000 bytes, got 100000000"):
+    with pytest.raises(ValueError, match="at most 2000000 bytes, got 100000000"):
         strokes.from_json("x" * 100_000_000)
 
 
 def test_the_limit_counts_bytes_not_characters():
-    with pytest.raises(ValueError, match="at most 4000000 bytes, got 6000000"):
-        strokes.from_json("\u20ac" * 2_000_000)
+    with pytest.raises(ValueError, match="at most 2000000 bytes, got 3000000"):
+        strokes.from_json("\u20ac" * 1_000_000)
 
 
 def test_only_text_is_read():
