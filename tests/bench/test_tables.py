@@ -56,6 +56,12 @@ def test_kind_view_and_white_scenes_are_judged_by_meta(parsing, row):
     assert found["white_on_white"] == 0.8
 
 
+def test_what_hangs_is_seen_from_the_front_whatever_view_was_drawn_for_it(parsing, row):
+    meta = {"mannequin_type": "hanger", "view": "three_quarter", "tags": []}
+    found = parsing.conclude([row(0.9, 0.5, meta=meta, kind="hanger", view="front")])
+    assert found["view"] == 1.0
+
+
 def test_tally_counts_hits_misses_and_false_alarms(lint):
     counted = lint.tally([True, True, False, False], [True, False, True, False])
     assert counted == (1, 1, 1)
