@@ -5,8 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..imaging import cutout, ghost, masks, matting, pare, stitch
-from ..imaging.drape import draping, mesh, occlusion, skinning, tuck
+from ..imaging import cutout, masks, matting, pare, stitch
+from ..imaging.drape import draping, inside, mesh, occlusion, skinning, tuck
 from ..imaging.drape.draping import Draping
 from ..imaging.pose import Keypoint, Pose
 from .engine import Progress, TryOnRequest, TryOnResult
@@ -133,11 +133,11 @@ def cut_out(request: TryOnRequest) -> Cutout:
         for name, p in pose.keypoints.items()
     }
     local = Pose(mask.shape[0], mask.shape[1], moved)
-    hole = ghost.openings(mask)
+    hole = inside.find(mask)
     soft = matting.band_px(*mask.shape) + 1  # As far as the matte spreads the opening's edge.
     alpha = matting.alpha(image, mask | hole)
     behind = (occlusion.behind_neck(mask, local) | masks.grow(hole, soft)).astype(np.float32)
-    color = matting.foreground(ghost.fill_openings(image, mask, hole), alpha)
+    color = matting.foreground(inside.fill(image, mask, hole), alpha)
     return Cutout(color, alpha, behind, mask, local)
 
 

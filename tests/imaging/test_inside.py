@@ -1,6 +1,6 @@
 import cv2
 import numpy as np
-from dressform.imaging import ghost
+from dressform.imaging.drape import inside
 
 CLOTH = (40, 90, 60)
 
@@ -14,7 +14,7 @@ def _cut():
 
 
 def test_the_neck_is_an_opening_below_the_sagging_back_edge():
-    hole = ghost.openings(_cut())
+    hole = inside.find(_cut())
     rows = np.flatnonzero(hole[:, 90])
     assert 52 <= rows[0] <= 58
     assert 77 <= rows[-1] <= 80
@@ -24,17 +24,17 @@ def test_the_neck_is_an_opening_below_the_sagging_back_edge():
 def test_a_hole_lower_down_is_no_opening():
     mask = _cut()
     mask[120:140, 80:100] = False
-    assert not ghost.openings(mask)[120:140].any()
+    assert not inside.find(mask)[120:140].any()
 
 
 def test_nothing_has_no_opening():
-    assert not ghost.openings(np.zeros((9, 9), bool)).any()
+    assert not inside.find(np.zeros((9, 9), bool)).any()
 
 
 def test_an_opening_is_painted_darker_and_nothing_else_is():
     mask = _cut()
     image = np.where(mask[..., None], np.uint8(CLOTH), np.uint8(200))
-    hole = ghost.openings(mask)
-    painted = ghost.fill_openings(image, mask, hole)
+    hole = inside.find(mask)
+    painted = inside.fill(image, mask, hole)
     assert (painted[~hole] == image[~hole]).all()
     assert (painted[hole] < 0.7 * np.array(CLOTH)).all()
