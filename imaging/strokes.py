@@ -20,7 +20,7 @@ MAX_BYTES = 2_000_000  # about 100,000 points; a day's drawing has a few thousan
 MAX_STROKES = 500
 MAX_POINTS = 5_000  # of one stroke: 40 s of a pen that reports 125 points a second
 MAX_SIDE_PX = 16_384  # ComfyUI's own limit for a picture's side
-MAX_RADIUS_PX = 1_000.0
+MIN_RADIUS_PX, MAX_RADIUS_PX = 0.1, 1_000.0
 # Joints may lie far outside a photo that shows a blouse only; ten of the largest photos are enough.
 MAX_LANDMARK_PX = 10 * MAX_SIDE_PX
 DECIMALS = 2  # a hundredth of a pixel is finer than any pen
@@ -106,12 +106,59 @@ def stroke(
     return Stroke(role, listed, round(float(radius_px), DECIMALS), ROLES[role], closed, source)
 
 
+def within(stroke: Stroke, size: tuple[int, int]) -> Stroke:
+    """Returns a stroke rounded and held within the limits of a document of this size.
+
+    Args:
+        stroke: May leave the limits, as after a move; its numbers are finite.
+        size: Height and width in pixels.
+    """
+    height, width = size
+    rows = np.array(stroke.points, np.float64).reshape(-1, 3)
+    low, high = (-width, -height, 0), (2 * width, 2 * height, 1)
+    rows = np.round(rows.clip(low, high), DECIMALS) + 0.0  # no negative zero
+    radius = round(min(max(float(stroke.radius_px), MIN_RADIUS_PX), MAX_RADIUS_PX), DECIMALS)
+    points = tuple((float(x), float(y), float(p)) for x, y, p in rows)
+    return stroke._replace(points=points, radius_px=radius)
+
+
+def resized(document: StrokeDocument, size: tuple[int, int]) -> StrokeDocument:
+    """Returns the document for the same photo at another size, radii scaled by the mean factor.
+
+    Args:
+        document: Its fingerprint is kept.
+        size: Height and width in pixels.
+    """
+    height, width = size
+    if (height, width) == (document.height, document.width):
+        return document
+    across, down = width / document.width, height / document.height
+
+    def place(rows: tuple[tuple[float, float, float], ...]):
+        # The photo's edges lie at -0.5, half a pixel before the centre of the first.
+        return tuple(
+            ((x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5, third) for x, y, third in rows
+        )
+
+    moved = tuple(
+        within(
+            s._replace(points=place(s.points), radius_px=s.radius_px * (across * down) ** 0.5), size
+        )
+        for s in document.strokes
+    )
+    joints = _joints(np.array(place(document.landmarks))) if document.landmarks else ()
+    return document._replace(width=width, height=height, strokes=moved, landmarks=joints)
+
+
 def landmarks(located: Pose) -> tuple[tuple[float, float, float], ...]:
     """Returns a pose as the document keeps it: rounded as in the JSON, within its limits."""
     joints = [located.keypoints[name] for name in pose.NAMES]
-    rows = np.array([(j.x, j.y, j.confidence) for j in joints], np.float64)
-    rows[:, :2] = rows[:, :2].clip(-MAX_LANDMARK_PX, MAX_LANDMARK_PX)
-    rows = np.round(np.column_stack([rows[:, :2], rows[:, 2].clip(0, 1)]), DECIMALS) + 0.0
+    return _joints(np.array([(j.x, j.y, j.confidence) for j in joints], np.float64))
+
+
+def _joints(rows: np.ndarray) -> tuple[tuple[float, float, float], ...]:
+    far = MAX_LANDMARK_PX
+    rows = np.round(rows.clip((-far, -far, 0), (far, far, 1)), DECIMALS) + 0.0
     return tuple((float(x), float(y), float(c)) for x, y, c in rows)
 
 
@@ -171,14 +218,19 @@ def from_json(text: str) -> StrokeDocument:
             f"strokes must be JSON, got a text that is not: {str(error)[:100]}. "
             "Draw the strokes again or clear them."
         ) from error
-    return _document(content)
+    return from_content(content)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
 
 
-def _document(content: Any) -> StrokeDocument:
+def from_content(content: Any) -> StrokeDocument:
+    """Checks what JSON holds, already parsed: `from_json` without the limit of bytes.
+
+    Raises:
+        ValueError: it breaks a rule of docs/strokes.md.
+    """
     _keys("strokes", content, _DOCUMENT_KEYS, _OPTIONAL_KEYS)
     if type(content["version"]) not in (int, float) or content["version"] != VERSION:
         raise ValueError(
@@ -224,7 +276,7 @@ def _stroke(name: str, content: Any, width: int, height: int) -> Stroke:
         raise ValueError(f"{name}: color must be like #e69f00, got {_show(color)}.")
     if not isinstance(content["closed"], bool):
         raise ValueError(f"{name}: closed must be true or false, got {_show(content['closed'])}.")
-    radius = _number(f"{name}: radius_px", content["radius_px"], 0.1, MAX_RADIUS_PX)
+    radius = _number(f"{name}: radius_px", content["radius_px"], MIN_RADIUS_PX, MAX_RADIUS_PX)
     points = content["points"]
     if not isinstance(points, list) or not 1 <= len(points) <= MAX_POINTS:
         count = len(points) if isinstance(points, list) else _show(points)

@@ -58,6 +58,26 @@ def test_a_pose_becomes_landmarks_in_its_order_within_the_limits():
     assert strokes.from_json(strokes.to_json(document)) == document
 
 
+def test_a_resized_document_keeps_its_place_on_the_photo():
+    line = strokes.stroke("free", np.array([[-0.5, -0.5, 1], [59.5, 39.5, 0.5]]), 2, closed=True)
+    document = strokes.StrokeDocument(60, 80, "00ff", (line,), ((29.5, 79.5, 0.5),) * 18)
+    twice = strokes.resized(document, (160, 240))
+    assert (twice.width, twice.height, twice.photo) == (240, 160, "00ff")
+    assert twice.strokes[0].points == ((-0.5, -0.5, 1.0), (239.5, 79.5, 0.5))
+    assert twice.strokes[0].radius_px == 5.66  # twice the root of two times four
+    assert twice.landmarks[0] == (119.5, 159.5, 0.5)
+    assert strokes.resized(document, (80, 60)) is document
+    assert strokes.from_json(strokes.to_json(twice)) == twice
+
+
+def test_a_stroke_that_left_the_limits_is_held_within_them():
+    line = strokes.Stroke("free", ((-1e9, 1e9, 3.0), (-0.001, 1, -2.0)), 1e9, "#ffffff")
+    held = strokes.within(line, (80, 60))
+    assert held.points == ((-60.0, 160.0, 1.0), (0.0, 1.0, 0.0))
+    assert held.radius_px == 1000.0
+    assert str(held.points[1][0]) == "0.0"
+
+
 def test_a_whole_number_may_carry_a_point():
     assert strokes.from_json(text(version=1.0, width=60.0)).width == 60
 
