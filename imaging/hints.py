@@ -1,35 +1,31 @@
 """Proposes the strokes a merchant would draw: the body parts that a mannequin photo lacks."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
-from . import masks, strokes
-from .anatomy import outline, sleeves
-from .anatomy import proportions as p
+from . import body, masks, strokes
+from .anatomy import builds, face, holds, outline, sleeves, stances
+from .anatomy.stage import HAVING, SHOWN, SLIVER, Stage
 from .parsing import Parsing
-from .pose import Pose
+from .pose import Keypoint, Pose
 from .strokes import Stroke, StrokeDocument
 
-PRESENT = 0.55  # share of a part, outside the garment, that the mannequin must show
-NEARBY = 0.35  # the same of a hand or foot, counting mannequin up to REACH away
-TRACE = 0.10  # the same where this kind of mannequin has hands or feet
-REACH = 0.035  # statures by which a located hand or foot may miss the real one
-SHOWN = 0.06  # share of a part that must stick out of the garment to be worth a stroke
+PROPORTIONS = tuple(builds.BUILDS)
+STANCES = stances.STANCES
+HEAD_TURNS = stances.HEAD_TURNS
+
 TRUNK_SHOWN = 0.3  # of the trunk; less is the gap between the legs
 WIDE = 0.75  # share of an arm's width that must be bare somewhere; less lies beside a sleeve
 WHOLE = 0.95  # share of a part that is drawn as if nothing covered it
-SLIVER = 0.009  # statures; what is thinner than twice this is the outline's error, not a limb
-TRUNK_SLIVER = 0.03  # the same of the trunk: between holes of a garment's mask no trunk shows
-CANVAS_PX = 640  # the photo's longer side while parts are cut at the garment
+TRUNK_SLIVER = 0.03  # statures; between holes of a garment's mask no trunk shows
 RADIUS = 0.0045  # half a stroke's width in statures: a felt pen on a printed photo
 MIN_RADIUS_PX = 1.2
 SPACING = 0.012  # statures between points
+SHORTEST = 0.02  # statures; what a garment leaves of an open line and is shorter is a dot
 FIRM, LIGHT = 1.0, 0.55  # pressure in a stroke's middle and at its ends
 
-_HAVING = {
-    "hand": ("full", "headless", "person"),
-    "foot": ("full", "headless", "armless", "legs", "person"),
-}
 _OUTLINED = (
     "torso",
     "neck",
@@ -44,8 +40,30 @@ _OUTLINED = (
 )
 
 
+class _Figure(NamedTuple):
+    """The body to draw.
+
+    Attributes:
+        body: Its pose; the head looks where the body does.
+        turned: The same with the head turned.
+        build: What its parts are like.
+    """
+
+    body: Pose
+    turned: Pose
+    build: builds.Build
+
+
 def propose(
-    parsing: Parsing, pose: Pose, *, all_parts: bool = False, photo: str = ""
+    parsing: Parsing,
+    pose: Pose,
+    *,
+    all_parts: bool = False,
+    photo: str = "",
+    proportions: str = "auto",
+    stance: str = "implied",
+    head_turn: str = "as the body",
+    mirrored: bool = False,
 ) -> StrokeDocument:
     """Draws the body parts that are missing in the photo.
 
@@ -54,95 +72,120 @@ def propose(
         pose: The complete body, see `body.locate`.
         all_parts: Draws every part, also where the mannequin or the garment shows.
         photo: `strokes.fingerprint` of the photo.
+        proportions, stance, head_turn, mirrored: See `settle`.
 
     Returns:
-        Closed outlines by role, then the shoulder line, face and hair, in photo pixels.
+        Closed outlines by role, then the shoulder line, face and hair, in photo pixels; as
+        landmarks the joints that `settle` returns.
 
     Raises:
-        ValueError: pose and parsing are of different sizes.
+        ValueError: pose and parsing are of different sizes, or an option is unknown.
     """
+    figure = _figure(parsing, pose, proportions, stance, head_turn, mirrored)
+    f = outline.frame(figure.body)
+    stage = Stage(parsing, f.stature, all_parts=all_parts)
+    shapes = _shapes(figure)
+    drawn = [s for role in _OUTLINED for s in _outlined(stage, role, shapes, f)]
+    drawn += _shoulders(stage, figure.body, f)
+    if stage.lacks(shapes["head"]):
+        drawn += _head(stage, shapes, figure)
+    height, width = parsing.size
+    inside = tuple(s for s in drawn if _reaches(s, height, width))
+    return StrokeDocument(width, height, photo, inside, strokes.landmarks(figure.turned))
+
+
+def settle(
+    parsing: Parsing,
+    pose: Pose,
+    *,
+    proportions: str = "auto",
+    stance: str = "implied",
+    head_turn: str = "as the body",
+    mirrored: bool = False,
+) -> Pose:
+    """Brings the parts that the photo lacks into the wanted shape and stance.
+
+    What the mannequin shows and what a sleeve or a trouser leg holds stays where it is, whatever
+    the options say.
+
+    Args:
+        parsing: What the photo shows.
+        pose: The complete body, see `body.locate`.
+        proportions: One of PROPORTIONS. "auto" takes the age of the located figure, adult, child
+            or in between, and a build between woman's and man's: a garment's shape tells its
+            wearer's sex too seldom to guess it.
+        stance: One of STANCES; "implied" leaves every limb where garment and mannequin imply it.
+        head_turn: One of HEAD_TURNS; left and right are the person's own.
+        mirrored: The left hand or leg leads, in place of the right one.
+
+    Returns:
+        The joints that `propose` draws with the same options; moved ones with the confidence of
+        proportions alone.
+
+    Raises:
+        ValueError: pose and parsing are of different sizes, or an option is unknown.
+    """
+    return _figure(parsing, pose, proportions, stance, head_turn, mirrored).turned
+
+
+def _figure(
+    parsing: Parsing, pose: Pose, proportions: str, stance: str, head_turn: str, mirrored: bool
+) -> _Figure:
     if (pose.height, pose.width) != parsing.size:
         raise ValueError(
             "pose must be of the parsed photo, "
             f"{parsing.size[0]}x{parsing.size[1]}, got {pose.height}x{pose.width}. "
             "Locate the body in the same parsing."
         )
-    pose = sleeves.follow(parsing, pose)
-    f = outline.frame(pose)
-    stage = _Stage(parsing, all_parts, f.stature)
-    shapes = outline.parts(pose)
-    drawn = [s for role in _OUTLINED for s in _outlined(stage, role, shapes, f)]
-    drawn += _shoulders(stage, pose, f)
-    if stage.lacks(shapes["head"]):
-        drawn += _head(shapes["head"], f)
-    height, width = parsing.size
-    inside = tuple(s for s in drawn if _reaches(s, height, width))
-    return StrokeDocument(width, height, photo, inside)
+    build = builds.named(proportions)
+    hung = sleeves.follow(parsing, pose)
+    stage = Stage(parsing, outline.frame(hung).stature)
+    free = holds.free(stage, parsing, hung)
+    built = builds.fit(hung, build, free)
+    posed = stances.take(built, stance, free, parsing.garment, mirrored=mirrored)
+    turned = stances.turn_head(posed, head_turn)
+    if "head" not in free:
+        turned = posed
+    return _Figure(_doubted(posed, pose), _doubted(turned, pose), build)
 
 
-class _Stage:
-    """The photo with room around it, on which parts are cut out; immutable once made."""
+def _doubted(pose: Pose, located: Pose) -> Pose:
+    """Lowers the confidence of joints that are no longer where they were located."""
+    joints = {}
+    for name, joint in pose.keypoints.items():
+        x, y, confidence = joint
+        if joint != located.keypoints[name]:
+            framed = -0.5 <= x < pose.width - 0.5 and -0.5 <= y < pose.height - 0.5
+            confidence = min(confidence, body.IMPLIED if framed else body.OUTSIDE)
+        joints[name] = Keypoint(x, y, confidence)
+    return pose._replace(keypoints=joints)
 
-    def __init__(self, parsing: Parsing, all_parts: bool, stature: float) -> None:
-        height, width = parsing.size
-        self.scale = CANVAS_PX / max(height, width)
-        size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
-        self.pad = CANVAS_PX // 2
-        self.stature = stature * self.scale
-        self.all_parts = all_parts
-        self.kind = parsing.kind
-        self.garment = self._wide(parsing.garment, size)
-        self.mannequin = self._wide(parsing.mannequin, size)
-        self.photo = self._wide(np.ones(parsing.size, bool), size)
 
-    def _wide(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        return np.pad(small > 0, self.pad)
-
-    def fill(self, polygon: np.ndarray) -> np.ndarray:
-        """(H, W) bool of the padded stage."""
-        canvas = np.zeros(self.garment.shape, np.uint8)
-        placed = np.rint((polygon + 0.5) * self.scale - 0.5 + self.pad)
-        cv2.fillPoly(canvas, [placed.astype(np.int32)], 1)
-        return canvas > 0
-
-    def free(self, polygon: np.ndarray, thin: float = SLIVER) -> np.ndarray:
-        """The part of a polygon that no garment covers, without slivers along its edge."""
-        area = self.fill(polygon)
-        if self.all_parts:
-            return area
-        radius = max(1, round(thin * self.stature))
-        bare = masks.shrink(area & ~self.garment, radius)
-        return masks.grow(bare, radius) & area
-
-    def lacks(self, polygon: np.ndarray, tip: str = "") -> bool:
-        """Whether a part sticks out of the garment and the mannequin does not show it.
-
-        A tip is a "hand" or "foot": small, and seldom exactly where it was located.
-        """
-        if self.all_parts:
-            return True
-        whole, area = self.fill(polygon), self.free(polygon)
-        seen = area & self.photo
-        if area.sum() < SHOWN * max(whole.sum(), 1) or not seen.any():
-            return False
-        near = masks.grow(seen, round(REACH * self.stature) if tip else 0) & self.mannequin
-        expected = TRACE if self.kind in _HAVING.get(tip, ()) else NEARBY
-        return bool(near.sum() < (expected if tip else PRESENT) * seen.sum())
-
-    def back(self, points: np.ndarray) -> np.ndarray:
-        """Stage pixels to photo pixels."""
-        return (points - self.pad + 0.5) / self.scale - 0.5
+def _shapes(figure: _Figure) -> dict[str, np.ndarray]:
+    """Outlines by role, with the girths of the build and the head turned."""
+    shapes, build = outline.parts(figure.body), figure.build
+    shapes["head"] = outline.head(outline.frame(figure.turned))
+    joints = figure.body.keypoints
+    at = lambda *names: np.array([joints[name][:2] for name in names])  # noqa: E731
+    shapes["neck"] = builds.thicken(
+        shapes["neck"], np.stack([at("Neck")[0], outline.frame(figure.body).head]), build.neck
+    )
+    for letter, side in (("R", "right"), ("L", "left")):
+        arm = at(*(letter + name for name in ("Shoulder", "Elbow", "Wrist")))
+        leg = at(*(letter + name for name in ("Hip", "Knee", "Ankle")))
+        shapes[f"arm_{side}"] = builds.thicken(shapes[f"arm_{side}"], arm, build.arm)
+        shapes[f"leg_{side}"] = builds.thicken(shapes[f"leg_{side}"], leg, build.leg)
+    return shapes
 
 
 def _outlined(
-    stage: _Stage, role: str, shapes: dict[str, np.ndarray], f: outline.Frame
+    stage: Stage, role: str, shapes: dict[str, np.ndarray], f: outline.Frame
 ) -> list[Stroke]:
     """The outline of what of a part lies outside the garment."""
     polygon = shapes[role]
     if stage.all_parts:
         return [_closed(role, polygon, f)]
-    tip = role[:4] if role[:4] in _HAVING else ""
+    tip = role[:4] if role[:4] in HAVING else ""
     if not stage.lacks(polygon, tip) or _paired(stage, role, shapes):
         return []
     area = stage.free(polygon, TRUNK_SLIVER if role == "torso" else SLIVER)
@@ -156,14 +199,19 @@ def _outlined(
         return []
     if area.sum() > WHOLE * whole:
         return [_closed(role, polygon, f)]
+    return [_around(stage, role, area, f)]
+
+
+def _around(stage: Stage, role: str, area: np.ndarray, f: outline.Frame) -> Stroke:
+    """The outline of an area of the stage."""
     contours, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=len)[:, 0].astype(np.float64)
-    return [_closed(role, stage.back(_smooth(contour)), f)]
+    return _closed(role, stage.back(_smooth(contour)), f)
 
 
-def _paired(stage: _Stage, role: str, shapes: dict[str, np.ndarray]) -> bool:
+def _paired(stage: Stage, role: str, shapes: dict[str, np.ndarray]) -> bool:
     """Whether the mannequin has hands, as its other one shows, and this one is only hidden."""
-    if not role.startswith("hand") or stage.kind not in _HAVING["hand"]:
+    if not role.startswith("hand") or stage.kind not in HAVING["hand"]:
         return False
     other = shapes["hand_right" if role == "hand_left" else "hand_left"]
     return not stage.lacks(other, "hand") and bool((stage.fill(other) & stage.mannequin).any())
@@ -179,7 +227,7 @@ def _wide(area: np.ndarray, whole: np.ndarray) -> bool:
 
 
 def _farthest(
-    area: np.ndarray, stage: _Stage, role: str, shapes: dict[str, np.ndarray]
+    area: np.ndarray, stage: Stage, role: str, shapes: dict[str, np.ndarray]
 ) -> np.ndarray:
     """The piece of a limb that carries the hand or foot; elsewhere the largest piece."""
     tip = role.replace("arm", "hand").replace("leg", "foot")
@@ -199,7 +247,7 @@ def _smooth(contour: np.ndarray) -> np.ndarray:
     return np.stack([np.convolve(padded[:, i], kernel, "valid") for i in (0, 1)], -1)
 
 
-def _shoulders(stage: _Stage, pose: Pose, f: outline.Frame) -> list[Stroke]:
+def _shoulders(stage: Stage, pose: Pose, f: outline.Frame) -> list[Stroke]:
     """The line from shoulder to shoulder over the neck's root, where it is bare."""
     ends = [np.array(pose.keypoints[n][:2]) for n in ("RShoulder", "LShoulder")]
     first, last = sorted(ends, key=lambda e: float(e[0]))
@@ -217,50 +265,46 @@ def _shoulders(stage: _Stage, pose: Pose, f: outline.Frame) -> list[Stroke]:
         ]
     )
     band = outline.limb([first, neck, last], np.full(3, 0.03) * f.stature)
-    return [_open("shoulders", line, f)] if stage.lacks(band) else []
+    return _bare(stage, "shoulders", line, f) if stage.lacks(band) else []
 
 
-def _head(polygon: np.ndarray, f: outline.Frame) -> list[Stroke]:
-    found = [_closed("head", polygon, f)]
+def _head(stage: Stage, shapes: dict[str, np.ndarray], figure: _Figure) -> list[Stroke]:
+    f = outline.frame(figure.turned)
+    area, polygon = masks.largest(stage.free(shapes["head"])), shapes["head"]
+    whole = area.sum() > WHOLE * stage.fill(polygon).sum()
+    found = [_closed("head", polygon, f) if whole else _around(stage, "head", area, f)]
     if f.facing > 0:
-        found += _face(f)
-    return [*found, _hair(f)]
+        found += [s for line in face.cross(f) for s in _bare(stage, "face", line, f)]
+    hair = face.hair(f, long=figure.build.long_hair)
+    area = masks.largest(stage.free(hair))
+    if area.sum() > WHOLE * stage.fill(hair).sum():
+        return [*found, _closed("hair", hair, f)]
+    return [*found, *([_around(stage, "hair", area, f)] if area.any() else [])]
 
 
-def _face(f: outline.Frame) -> list[Stroke]:
-    """A cross bent around the head: the middle line and the line of the eyes."""
-    curve = np.linspace(-1, 1, 9)
-    turn = np.sin(f.yaw)
-    middle = [_on_head(f, turn * np.sqrt(1 - (0.8 * v) ** 2), 0.82 * v) for v in curve]
-    eyes = [
-        _on_head(
-            f, np.clip(0.84 * v + 0.35 * turn * (1 - v**2), -1, 1), p.EYE[2] - 0.06 * (1 - v**2)
-        )
-        for v in curve
-    ]
-    return [_open("face", np.array(middle), f), _open("face", np.array(eyes), f)]
+def _bare(stage: Stage, role: str, line: np.ndarray, f: outline.Frame) -> list[Stroke]:
+    """An open line where no garment covers it, in one stroke or several."""
+    fine = _even(line, 200)
+    if stage.all_parts:
+        return [_open(role, line, f)]
+    column, row = np.rint(stage.place(fine)).astype(int).T
+    height, width = stage.garment.shape
+    bare = ~stage.garment[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+    ends = np.flatnonzero(np.diff(np.concatenate([[0], bare.astype(np.int8), [0]])))
+    pieces = [fine[a:b] for a, b in zip(ends[::2], ends[1::2], strict=True)]
+    long = [q for q in pieces if len(q) > 1 and _length(q) >= SHORTEST * f.stature]
+    return [_open(role, piece, f) for piece in long]
 
 
-def _hair(f: outline.Frame) -> Stroke:
-    """A cap from temple to temple, fuller than the skull; the whole back of a head."""
-    over = np.linspace(-0.10, np.pi + 0.10, 22)
-    rim = [_on_head(f, 1.13 * np.cos(a), 1.12 * np.sin(a)) for a in over]
-    low = 0.42 if f.facing > 0 else -1.05
-    part = 0.5 * np.sin(f.yaw)
-    across = np.linspace(-0.96, 0.96, 11)
-    line = [_on_head(f, v, low * (1 - 0.55 * (v - part) ** 2) - 0.02) for v in across]
-    return _closed("hair", np.array(rim + line), f)
+def _even(points: np.ndarray, count: int) -> np.ndarray:
+    """(count, 2) points at even distances along a line."""
+    run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    place = np.linspace(0, run[-1], count)
+    return np.stack([np.interp(place, run, points[:, i]) for i in (0, 1)], -1)
 
 
-def _on_head(f: outline.Frame, right: float, up: float) -> np.ndarray:
-    """A point of the head's face in halves of its width and height."""
-    half = f.stature * np.hypot(
-        outline.mix(p.HEAD_HALF_WIDTH, f.child) * np.cos(f.yaw),
-        outline.mix(p.HEAD_HALF_DEPTH, f.child) * np.sin(f.yaw),
-    )
-    tall = f.stature * outline.mix(p.HEAD_HALF_HEIGHT, f.child)
-    across = np.array([-f.up[1], f.up[0]])
-    return f.head + right * half * across + up * tall * f.up
+def _length(points: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
 
 
 def _closed(role: str, points: np.ndarray, f: outline.Frame) -> Stroke:

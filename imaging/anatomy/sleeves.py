@@ -1,5 +1,6 @@
 """Empty sleeves hang: brings the arms of a pose into them, so that hands come out of cuffs."""
 
+import cv2
 import numpy as np
 
 from ..parsing import Parsing
@@ -14,6 +15,7 @@ UPPER_RING = (0.11, 0.16)  # statures from the shoulder, where the sleeve's edge
 FORE_RING = (0.06, 0.13)  # the same from the elbow
 SLEEVE_ANGLE = 0.3  # radians; a sleeveless garment's side lies closer to the trunk
 LARGEST_ANGLE = 1.4  # radians; above it lie the collar and the other sleeve
+WORKING_PX = 1024  # the photo's longer side here: cuffs are found to a pixel of it
 CUFF = (0.75, 1.5)  # lengths of the forearm from the elbow at which a long sleeve ends
 INSIDE = 0.006  # statures by which a wrist lies inside of its cuff
 
@@ -28,17 +30,14 @@ def follow(parsing: Parsing, pose: Pose) -> Pose:
     Returns:
         The pose with hands at the cuffs; arms without sleeves stay.
     """
-    if not parsing.garment.any():
-        return pose
-    stature = outline.frame(pose).stature
-    where = np.argwhere(parsing.garment)[:, ::-1].astype(np.float32)
-    skin = np.argwhere(parsing.mannequin)[:, ::-1].astype(np.float32)
-    joints = dict(pose.keypoints)
-    for letter in "RL":
-        if parsing.kind in FILLED and _has_hand(skin, _at(joints, letter + "Wrist"), stature):
-            continue
-        shoulder, elbow, wrist = (_at(joints, letter + j) for j in ("Shoulder", "Elbow", "Wrist"))
-        outward = float(np.sign(shoulder[0] - joints["Neck"].x)) or 1.0
+    parsing, small, scale = _copy(parsing, pose)
+    stature = outline.frame(small).stature
+    where, joints = _places(parsing.garment), dict(pose.keypoints)
+    for letter in _empty(parsing, small, stature):
+        shoulder, elbow, wrist = (
+            _at(small.keypoints, letter + j) for j in ("Shoulder", "Elbow", "Wrist")
+        )
+        outward = float(np.sign(shoulder[0] - small.keypoints["Neck"].x)) or 1.0
         edge = _edge(where, shoulder, outward, np.array(UPPER_RING) * stature)
         if edge is None:
             continue
@@ -51,9 +50,56 @@ def follow(parsing: Parsing, pose: Pose) -> Pose:
         tip = _at_cuff(
             parsing.garment, moved, moved + _lowered(wrist - elbow, outward, aim), stature
         )
-        joints[letter + "Elbow"] = _to(joints[letter + "Elbow"], moved)
-        joints[letter + "Wrist"] = _to(joints[letter + "Wrist"], tip)
+        joints[letter + "Elbow"] = _to(joints[letter + "Elbow"], (moved + 0.5) / scale - 0.5)
+        joints[letter + "Wrist"] = _to(joints[letter + "Wrist"], (tip + 0.5) / scale - 0.5)
     return pose._replace(keypoints=joints)
+
+
+def held(parsing: Parsing, pose: Pose) -> frozenset[str]:
+    """Returns the bones that lie in sleeves: "upper_left", "fore_left" and the person's right.
+
+    Args:
+        parsing: Its garment has the sleeves.
+        pose: The body with its arms in them, as `follow` returns it.
+    """
+    parsing, pose, _ = _copy(parsing, pose)
+    stature, where = outline.frame(pose).stature, _places(parsing.garment)
+    found = set()
+    for letter, side in (("R", "right"), ("L", "left")):
+        shoulder, elbow = (_at(pose.keypoints, letter + j) for j in ("Shoulder", "Elbow"))
+        outward = float(np.sign(shoulder[0] - pose.keypoints["Neck"].x)) or 1.0
+        for bone, joint, ring in (("upper", shoulder, UPPER_RING), ("fore", elbow, FORE_RING)):
+            if _edge(where, joint, outward, np.array(ring) * stature) is not None:
+                found.add(f"{bone}_{side}")
+    return frozenset(found)
+
+
+def _copy(parsing: Parsing, pose: Pose) -> tuple[Parsing, Pose, float]:
+    """A smaller copy of a large photo's parsing and pose, and its scale."""
+    height, width = parsing.size
+    scale = min(1.0, WORKING_PX / max(height, width))
+    if scale == 1:
+        return parsing, pose, scale
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    labels = cv2.resize(parsing.label_map, size, interpolation=cv2.INTER_NEAREST)
+    joints = {
+        name: Keypoint((j.x + 0.5) * scale - 0.5, (j.y + 0.5) * scale - 0.5, j.confidence)
+        for name, j in pose.keypoints.items()
+    }
+    return parsing._replace(label_map=labels), Pose(size[1], size[0], joints), scale
+
+
+def _empty(parsing: Parsing, pose: Pose, stature: float) -> list[str]:
+    """The sides whose sleeve no arm of the mannequin's own fills, as no hand comes out of it."""
+    if parsing.kind not in FILLED:
+        return ["R", "L"]
+    skin = _places(parsing.mannequin)
+    return [s for s in "RL" if not _has_hand(skin, _at(pose.keypoints, s + "Wrist"), stature)]
+
+
+def _places(mask: np.ndarray) -> np.ndarray:
+    """(N, 2) x and y of a mask's pixels."""
+    return np.argwhere(mask)[:, ::-1].astype(np.float32)
 
 
 def _has_hand(skin: np.ndarray, wrist: np.ndarray, stature: float) -> bool:
