@@ -1,0 +1,134 @@
+// @ts-check
+/**
+ * Draws strokes on any 2D context, as imaging/scribble.py does: a stroke is the union of discs
+ * at its points and of the straight-edged pieces between them.
+ */
+
+import { CORRECTIONS } from "./strokes.js";
+
+/** @typedef {import("./strokes.js").Point} Point */
+/** @typedef {import("./strokes.js").Stroke} Stroke */
+/** @typedef {import("./strokes.js").StrokeDocument} StrokeDocument */
+/** @typedef {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} Context */
+/** @typedef {Pick<Path2D, "moveTo" | "lineTo" | "arc" | "closePath">} Path */
+
+export const MIN_RADIUS_PX = 0.75; // thinner lines vanish when a ControlNet downsamples
+export const RIM = 1.6; // width of the dark rim around coloured strokes, over the stroke's own
+export const RIM_COLOR = "rgb(20, 20, 20)";
+
+/**
+ * Draws white strokes on black.
+ *
+ * @param {Context} context
+ * @param {StrokeDocument} document
+ * @param {number} width
+ * @param {number} height
+ */
+export function renderMap(context, document, width, height) {
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = "#000000";
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = "#ffffff";
+  for (const stroke of hints(document)) {
+    const path = new Path2D();
+    addStroke(path, stroke, scaleTo(document, width, height));
+    context.fill(path, "nonzero");
+  }
+  context.restore();
+}
+
+/**
+ * Draws dark-rimmed strokes in their colours over what is there.
+ *
+ * @param {Context} context
+ * @param {StrokeDocument} document
+ * @param {number} width
+ * @param {number} height
+ */
+export function drawOn(context, document, width, height) {
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  const scale = scaleTo(document, width, height);
+  for (const stroke of hints(document)) {
+    const rim = new Path2D();
+    addStroke(rim, stroke, scale, RIM);
+    context.fillStyle = RIM_COLOR;
+    context.fill(rim, "nonzero");
+    const path = new Path2D();
+    addStroke(path, stroke, scale);
+    context.fillStyle = stroke.color;
+    context.fill(path, "nonzero");
+  }
+  context.restore();
+}
+
+/** @param {StrokeDocument} document */
+export function hints(document) {
+  return document.strokes.filter((stroke) => !CORRECTIONS.includes(stroke.role));
+}
+
+/** @typedef {{x: number, y: number, radius: number}} Scale */
+
+/**
+ * @param {StrokeDocument} document
+ * @param {number} width
+ * @param {number} height
+ * @returns {Scale}
+ */
+export function scaleTo(document, width, height) {
+  const x = width / document.width;
+  const y = height / document.height;
+  return { x, y, radius: Math.sqrt(x * y) };
+}
+
+/**
+ * Adds a stroke's outline to a path. All parts turn the same way round: parts that turn against
+ * each other would leave holes where they overlap.
+ *
+ * @param {Path} path
+ * @param {Stroke} stroke
+ * @param {Scale} scale
+ * @param {number} [widening]
+ */
+export function addStroke(path, stroke, scale, widening = 1) {
+  const thinnest = widening * MIN_RADIUS_PX;
+  const discs = stroke.points.map(([x, y, pressure]) => ({
+    x: x * scale.x + 0.5,
+    y: y * scale.y + 0.5,
+    radius: Math.max(widening * stroke.radius_px * pressure * scale.radius, thinnest),
+  }));
+  addDiscs(path, discs, stroke.closed);
+}
+
+/**
+ * @param {Path} path
+ * @param {readonly {x: number, y: number, radius: number}[]} discs
+ * @param {boolean} closed
+ */
+export function addDiscs(path, discs, closed) {
+  for (const { x, y, radius } of discs) {
+    path.moveTo(x + radius, y);
+    path.arc(x, y, radius, 0, 2 * Math.PI);
+    path.closePath();
+  }
+  const count = closed ? discs.length : discs.length - 1;
+  for (let i = 0; i < count; i += 1) addPiece(path, discs[i], discs[(i + 1) % discs.length]);
+}
+
+/**
+ * @param {Path} path
+ * @param {{x: number, y: number, radius: number}} a
+ * @param {{x: number, y: number, radius: number}} b
+ */
+function addPiece(path, a, b) {
+  const length = Math.hypot(b.x - a.x, b.y - a.y);
+  if (length <= 1e-6) return;
+  const normalX = -(b.y - a.y) / length;
+  const normalY = (b.x - a.x) / length;
+  path.moveTo(a.x - normalX * a.radius, a.y - normalY * a.radius);
+  path.lineTo(b.x - normalX * b.radius, b.y - normalY * b.radius);
+  path.lineTo(b.x + normalX * b.radius, b.y + normalY * b.radius);
+  path.lineTo(a.x + normalX * a.radius, a.y + normalY * a.radius);
+  path.closePath();
+}
