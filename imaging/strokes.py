@@ -192,6 +192,12 @@ def to_json(document: StrokeDocument) -> str:
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
+def size_bytes(text: str) -> int:
+    """Returns a text's length in bytes, or in characters where that alone is above MAX_BYTES."""
+    # Encoding a huge text would cost what the limit is to save.
+    return len(text) if len(text) > MAX_BYTES else len(text.encode(errors="replace"))
+
+
 def from_json(text: str) -> StrokeDocument:
     """Reads and checks a stroke document.
 
@@ -205,8 +211,7 @@ def from_json(text: str) -> StrokeDocument:
     """
     if not isinstance(text, str):
         raise TypeError(f"strokes must be text, got {type(text).__name__}. Pass the JSON itself.")
-    # Characters first: encoding a huge text would cost what the limit is to save.
-    size = len(text) if len(text) > MAX_BYTES else len(text.encode(errors="replace"))
+    size = size_bytes(text)
     if size > MAX_BYTES:
         raise ValueError(
             f"strokes must be at most {MAX_BYTES} bytes, got {size}. Draw fewer strokes."

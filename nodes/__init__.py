@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from . import served
+from .drawing import DrawHints
 from .folder import LoadFolder
 from .ghost import MakeGhostMannequin
 from .hints import ProposeHints
@@ -17,6 +18,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     ParsePhoto,
     RemoveMannequin,
     ProposeHints,
+    DrawHints,
     RenderHints,
     TryOn,
     CheckQuality,

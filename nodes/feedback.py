@@ -31,13 +31,31 @@ def sentences(node: type[io.ComfyNode], texts: Sequence[str]) -> dict:
 
 def preview(node: type[io.ComfyNode], image: torch.Tensor, texts: Sequence[str] = ()) -> dict:
     """Returns what the node shows: the picture, scaled down to a screen, and the sentences."""
-    shown = ui.PreviewImage(_scaled_down(image), cls=node).as_dict()
+    shown = ui.PreviewImage(scaled_down(image), cls=node).as_dict()
     return {**shown, **sentences(node, texts)}
 
 
-def _scaled_down(image: torch.Tensor) -> torch.Tensor:
+def refused(node: type[io.ComfyNode], sentence: str, shown: dict | None = None) -> io.NodeOutput:
+    """Ends the branch with a sentence, for what the user can mend and is no error of the pack.
+
+    An exception would do the same and leave a traceback in the server's log. The sentence stands
+    under the node, in the history, and in the editor's error dialog as soon as another node waits
+    for one of the outputs.
+
+    Args:
+        node: Whose outputs nobody gets.
+        sentence: What is required, what arrived, what to do.
+        shown: Anything else that the node shows.
+    """
+    said = {**(shown or {}), **sentences(node, [sentence])}
+    # ComfyUI looks at block_execution only where there is a result.
+    return io.NodeOutput(None, ui=said, block_execution=sentence)
+
+
+def scaled_down(image: torch.Tensor, longest_px: int = PREVIEW_PX) -> torch.Tensor:
+    """Returns an IMAGE whose longer side is at most `longest_px`."""
     height, width = image.shape[1:3]
-    factor = PREVIEW_PX / max(height, width)
+    factor = longest_px / max(height, width)
     if factor >= 1:
         return image
     size = (max(1, round(height * factor)), max(1, round(width * factor)))
