@@ -5,9 +5,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import body, masks, strokes
+from . import body, strokes
 from .anatomy import builds, face, holds, outline, sleeves, stances
-from .anatomy.stage import HAVING, SHOWN, SLIVER, Stage
+from .anatomy.stage import HAVING, SHOWN, SLIVER, Stage, largest
 from .parsing import Parsing
 from .pose import Keypoint, Pose
 from .strokes import Stroke, StrokeDocument
@@ -20,6 +20,7 @@ TRUNK_SHOWN = 0.3  # of the trunk; less is the gap between the legs
 WIDE = 0.75  # share of an arm's width that must be bare somewhere; less lies beside a sleeve
 WHOLE = 0.95  # share of a part that is drawn as if nothing covered it
 TRUNK_SLIVER = 0.03  # statures; between holes of a garment's mask no trunk shows
+HAIR_SLIVER = 0.003  # statures; locks beside a face are thin
 RADIUS = 0.0045  # half a stroke's width in statures: a felt pen on a printed photo
 MIN_RADIUS_PX = 1.2
 SPACING = 0.012  # statures between points
@@ -233,7 +234,7 @@ def _farthest(
     tip = role.replace("arm", "hand").replace("leg", "foot")
     count, pieces = cv2.connectedComponents(area.astype(np.uint8))
     if tip == role or count < 3:
-        return masks.largest(area)
+        return largest(area)
     away = cv2.distanceTransform((~stage.fill(shapes[tip])).astype(np.uint8), cv2.DIST_L2, 5)
     return pieces == 1 + int(np.argmin([away[pieces == i].min() for i in range(1, count)]))
 
@@ -270,13 +271,13 @@ def _shoulders(stage: Stage, pose: Pose, f: outline.Frame) -> list[Stroke]:
 
 def _head(stage: Stage, shapes: dict[str, np.ndarray], figure: _Figure) -> list[Stroke]:
     f = outline.frame(figure.turned)
-    area, polygon = masks.largest(stage.free(shapes["head"])), shapes["head"]
+    area, polygon = largest(stage.free(shapes["head"])), shapes["head"]
     whole = area.sum() > WHOLE * stage.fill(polygon).sum()
     found = [_closed("head", polygon, f) if whole else _around(stage, "head", area, f)]
     if f.facing > 0:
         found += [s for line in face.cross(f) for s in _bare(stage, "face", line, f)]
     hair = face.hair(f, long=figure.build.long_hair)
-    area = masks.largest(stage.free(hair))
+    area = largest(stage.free(hair, HAIR_SLIVER))
     if area.sum() > WHOLE * stage.fill(hair).sum():
         return [*found, _closed("hair", hair, f)]
     return [*found, *([_around(stage, "hair", area, f)] if area.any() else [])]

@@ -64,11 +64,13 @@ class Stage:
     def free(self, polygon: np.ndarray, thin: float = SLIVER) -> np.ndarray:
         """The part of a polygon that no garment covers, without slivers along its edge."""
         area = self.fill(polygon)
-        if self.all_parts:
+        if self.all_parts or not area.any():
             return area
         radius = max(1, round(thin * self.stature))
-        bare = masks.shrink(area & ~self.garment, radius)
-        return masks.grow(bare, radius) & area
+        box = _box(area, 2 * radius + 1)
+        bare = masks.shrink(area[box] & ~self.garment[box], radius)
+        area[box] &= masks.grow(bare, radius)
+        return area
 
     def covered(self, polygon: np.ndarray) -> float:
         """Share of a polygon's area that lies under the garment."""
@@ -81,11 +83,15 @@ class Stage:
         A tip is a "hand" or "foot": small, and seldom exactly where it was located.
         """
         seen = self.free(polygon) & self.photo
-        near = masks.grow(seen, round(REACH * self.stature) if tip else 0) & self.mannequin
+        if not seen.any():
+            return False
+        reach = round(REACH * self.stature) if tip else 0
+        box = _box(seen, reach + 1)
+        near = masks.grow(seen[box], reach) & self.mannequin[box]
         expected = PRESENT
         if tip:
             expected = TRACE if self.kind in HAVING[tip] else NEARBY
-        return bool(seen.any() and near.sum() >= expected * seen.sum())
+        return bool(near.sum() >= expected * seen.sum())
 
     def lacks(self, polygon: np.ndarray, tip: str = "") -> bool:
         """Whether a part sticks out of the garment and the mannequin does not show it."""
@@ -95,3 +101,19 @@ class Stage:
         if area.sum() < SHOWN * max(whole.sum(), 1) or not (area & self.photo).any():
             return False
         return not self.shows(polygon, tip)
+
+
+def largest(area: np.ndarray) -> np.ndarray:
+    """Returns the largest connected piece of an area of the stage."""
+    if not area.any():
+        return area
+    found, box = np.zeros_like(area), _box(area, 1)
+    found[box] = masks.largest(area[box])
+    return found
+
+
+def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of a mask, with a margin: morphology elsewhere is wasted."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    rows = slice(max(0, y - margin), y + height + margin)
+    return rows, slice(max(0, x - margin), x + width + margin)

@@ -18,17 +18,18 @@ HEAD_TURNS = ("as the body", "left", "right", "front")
 
 TURN = 0.6  # radians; a head turns to the shoulder at 1.2, and at half of it both eyes show
 LARGEST_TURN = 0.7  # radians against the camera; beyond it a face is a profile
-HANG = (0.10, 0.85)  # radians from straight down between which a hanging arm clears the garment
+HANG = (0.10, 0.45)  # radians from straight down; farther out only where the implied arm is
 HANG_STEP = 0.05
 FORE_SHARE = 0.6  # of the upper arm's angle: a hanging forearm is nearer to the plumb line
 ELBOW_BEND = 0.12  # radians by which a hanging forearm swings forward
-CLEAR = 0.9  # share of an arm that must lie beside the garment
+CLEAR = 0.1  # share of an arm that may lie on the garment for hanging straighter
+CAP = 5  # of 20 points along an upper arm lie under the strap or the shoulder seam
 SMALL_GAP = 0.012  # statures between a hanging arm's edge and the trunk
 
-# Heights above the floor between which a hand rests at the waist: the crest of the hip bone, which
-# is at 0.607 (ANSUR II, see `builds`), and a hand's breadth above and below it.
-HIP_BONE = (0.657, 0.607, 0.557)
+HIP_BONE = 0.607  # statures from the floor to its crest (ANSUR II, see `builds`): a hand's place
+LOW = 0.50  # the same of the lowest place, where a sleeve holds the upper arm
 REST = 0.030  # statures from the edge of the clothed waist to the wrist
+STRETCHED = 0.92  # of a forearm's length, as seen: about what the other stances show
 BENT = 0.55  # least share of a free arm's length between shoulder and wrist
 
 # One step of a walk when the heel touches the ground: angles of thighs and shins from straight
@@ -127,19 +128,20 @@ def _swung(
 def _cleared(
     body: _Body, letter: str, free: frozenset[str], ahead: tuple[float, float]
 ) -> dict[str, Keypoint]:
-    """Spreads a hanging arm until it lies beside the garment, or as far as it does most."""
+    """Spreads a hanging arm no farther than it must to lie beside the garment."""
     side = _side(letter)
     if f"fore_{side}" not in free:
         return {}
-    best, most = {}, -1.0
-    for aside in np.arange(HANG[0], HANG[1], HANG_STEP):
-        moved = _arm(body, letter, free, (aside, FORE_SHARE * aside), ahead)
-        bare = _bare(body, letter, moved)
-        if bare > most:
-            best, most = moved, bare
-        if bare >= CLEAR:
-            break
-    return best
+    angles = np.arange(HANG[0], max(HANG[1], _abduction(body, letter)), HANG_STEP)
+    arms = [_arm(body, letter, free, (a, FORE_SHARE * a), ahead) for a in angles]
+    bare = np.array([_bare(body, letter, moved) for moved in arms])
+    return arms[int(np.argmax(bare >= bare.max() - CLEAR))]
+
+
+def _abduction(body: _Body, letter: str) -> float:
+    """Angle of the implied upper arm from straight down."""
+    shoulder, elbow = (_at(body.joints, letter + name) for name in ("Shoulder", "Elbow"))
+    return float(np.arctan2(abs(elbow[0] - shoulder[0]), max(elbow[1] - shoulder[1], 1e-6)))
 
 
 def _arm(
@@ -191,19 +193,25 @@ def _seen(
 
 
 def _bare(body: _Body, letter: str, moved: dict[str, Keypoint]) -> float:
-    """Share of an arm's points, below its shoulder, that lie beside garment and trunk."""
+    """Share of an arm that lies beside garment and trunk: that of its less bare half.
+
+    An arm shall hang free, and be seen to begin at its shoulder.
+    """
     joints, f = body.joints | moved, body.f
     shoulder, elbow, wrist = (_at(joints, letter + n) for n in ("Shoulder", "Elbow", "Wrist"))
     tip = wrist + p.HAND[0] / p.FOREARM[0] * (wrist - elbow)
     outward = np.sign(shoulder[0] - joints["Neck"].x) or 1.0
-    share = np.linspace(0, 1, 12)[:, None]
-    axis = np.concatenate([elbow + share * (wrist - elbow), wrist + share * (tip - wrist)])
+    share = np.linspace(0, 1, 20)[:, None]
+    halves = [elbow + share * (tip - elbow)]
     if letter + "Elbow" in moved:
-        axis = np.concatenate([shoulder + share[6:] * (elbow - shoulder), axis])
-    inner = axis - [outward * 0.8 * p.ARM_RADII[1] * f.stature, 0]
-    clear = ~_on(body.garment, inner)
-    trunk = _trunk(f, inner[:, 1] - joints["Neck"].y) + SMALL_GAP * f.stature
-    return float((clear & ((inner[:, 0] - _middle(joints)) * outward > trunk)).mean())
+        halves.append(shoulder + share[CAP:] * (elbow - shoulder))
+    found = []
+    for axis in halves:
+        inner = axis - [outward * 0.8 * p.ARM_RADII[1] * f.stature, 0]
+        trunk = _trunk(f, inner[:, 1] - joints["Neck"].y) + SMALL_GAP * f.stature
+        aside = (inner[:, 0] - _middle(joints)) * outward > trunk
+        found.append((aside & ~_on(body.garment, inner)).mean())
+    return float(min(found))
 
 
 def _rested(body: _Body, letter: str, free: frozenset[str]) -> dict[str, Keypoint]:
@@ -213,16 +221,15 @@ def _rested(body: _Body, letter: str, free: frozenset[str]) -> dict[str, Keypoin
         return {}
     shoulder, elbow = (_at(joints, letter + name) for name in ("Shoulder", "Elbow"))
     outward = np.sign(shoulder[0] - joints["Neck"].x) or 1.0
-    places = [_waist(body, outward, height) for height in HIP_BONE]
     upper, fore = p.UPPER_ARM[0] * f.stature, p.FOREARM[0] * f.stature
     if f"upper_{side}" not in free:
-        away = [abs(float(np.linalg.norm(place - elbow)) - 0.9 * fore) for place in places]
+        places = [_waist(body, outward, height) for height in np.linspace(HIP_BONE, LOW, 8)]
+        away = [abs(np.linalg.norm(place - elbow) - STRETCHED * fore) for place in places]
         wrist = places[int(np.argmin(away))]
         reach = wrist - elbow
         wrist = elbow + reach * min(1.0, fore / max(float(np.linalg.norm(reach)), 1e-6))
         return {letter + "Wrist": _to(joints[letter + "Wrist"], wrist)}
-    wrist = places[1]
-    reach = wrist - shoulder
+    reach = _waist(body, outward, HIP_BONE) - shoulder
     length = float(np.clip(np.linalg.norm(reach), BENT * (upper + fore), 0.97 * (upper + fore)))
     reach *= length / max(float(np.linalg.norm(reach)), 1e-6)
     along = (length**2 + upper**2 - fore**2) / (2 * length)
@@ -275,9 +282,8 @@ def _trunk(f: outline.Frame, drop: np.ndarray) -> np.ndarray:
     height = outline.mix(p.NECK_HEIGHT, f.child) - drop / f.stature
     adult, young = np.array(p.TRUNK), np.array(p.CHILD_TRUNK)
     wide, deep = (
-        outline.mix(
-            tuple(np.interp(height, table[:, 0], table[:, i]) for table in (adult, young)), f.child
-        )
+        (1 - f.child) * np.interp(height, adult[:, 0], adult[:, i])
+        + f.child * np.interp(height, young[:, 0], young[:, i])
         for i in (1, 2)
     )
     half = np.hypot(wide * np.cos(f.yaw), deep * np.sin(f.yaw)) * f.stature
