@@ -28,7 +28,7 @@ WIDGETS = {
     "DressformRemoveMannequin": ["background", "color", "fabric"],
     "DressformProposeHints": ["all_parts"],
     "DressformDrawHints": ["strokes", "when_photo_changes"],
-    "DressformRenderHints": ["grow_px"],
+    "DressformRenderHints": ["grow_px", "working_px", "line_px"],
     "DressformTryOn": ["engine", "region"],
     "DressformCheckQuality": [],
     "DressformLoadFolder": ["folder", "save_to", "redo", "whole_folder", "subfolders"],
