@@ -8,7 +8,9 @@ import { textsFor } from "./texts.js";
 import { DrawingWidget, MIN_HEIGHT_PX } from "./widget.js";
 
 const PHOTO_INPUT = "image";
-const MIN_WIDTH_PX = 320;
+// Of a new node; a user may make it as narrow as the toolbar allows.
+const WIDTH_PX = 460;
+const HEIGHT_PX = 720;
 
 /**
  * Hands an event to the graph's canvas, as over empty canvas.
@@ -56,7 +58,7 @@ function drawingWidget(node, name) {
   follow(node, "onExecuted", (output) => drawing.ran(output));
   follow(node, "onAdded", () => drawing.start());
   follow(node, "onRemoved", () => drawing.stop());
-  return { widget, minWidth: MIN_WIDTH_PX, minHeight: MIN_HEIGHT_PX };
+  return { widget, minWidth: WIDTH_PX, minHeight: HEIGHT_PX };
 }
 
 /**

@@ -71,7 +71,8 @@ export function move(document, index, dx, dy) {
 }
 
 /**
- * Reflects one stroke, or all, about the body's axis; left and right change their roles.
+ * Reflects one stroke, or all, about the body's axis; left and right change their roles. A copy of
+ * all leaves out what has no side: a second head on the first would be no drawing.
  *
  * @param {StrokeDocument} document
  * @param {number | null} index
@@ -88,7 +89,10 @@ export function mirror(document, index, keep = false) {
     return { ...stroke, role, color, points, source: /** @type {const} */ ("drawn") };
   };
   const chosen = document.strokes.filter((_, at) => index === null || at === index);
-  if (keep) return add(document, chosen.map(reflected));
+  if (keep) {
+    const sided = chosen.filter(({ role }) => index !== null || otherSide(role) !== role);
+    return sided.length > 0 ? add(document, sided.map(reflected)) : document;
+  }
   const all = document.strokes.map((one) => (chosen.includes(one) ? reflected(one) : one));
   return { ...document, strokes: all };
 }
