@@ -18,7 +18,8 @@ HEAD_TURNS = stances.HEAD_TURNS
 
 TRUNK_SHOWN = 0.3  # of the trunk; less is the gap between the legs
 WIDE = 0.75  # share of an arm's width that must be bare somewhere; less lies beside a sleeve
-WHOLE = 0.95  # share of a part that is drawn as if nothing covered it
+WHOLE = 0.95  # share of a part that is bare, but for thin tips, where nothing covers it
+TOUCHED = 0.004  # share of a part that may lie on the garment's rim as if it did not
 TRUNK_SLIVER = 0.03  # statures; between holes of a garment's mask no trunk shows
 HAIR_SLIVER = 0.003  # statures; locks beside a face are thin
 RADIUS = 0.0045  # half a stroke's width in statures: a felt pen on a printed photo
@@ -195,16 +196,18 @@ def _outlined(
     area = _farthest(area, stage, role, shapes)
     if role.startswith("arm") and not _wide(area, stage.fill(polygon)):
         return []
-    whole = stage.fill(polygon).sum()
-    if area.sum() < (TRUNK_SHOWN if role == "torso" else SHOWN) * whole:
+    if area.sum() < (TRUNK_SHOWN if role == "torso" else SHOWN) * stage.fill(polygon).sum():
         return []
-    if area.sum() > WHOLE * whole:
-        return [_closed(role, polygon, f)]
-    return [_around(stage, role, area, f)]
+    return [_around(stage, role, polygon, area, f)]
 
 
-def _around(stage: Stage, role: str, area: np.ndarray, f: outline.Frame) -> Stroke:
-    """The outline of an area of the stage."""
+def _around(
+    stage: Stage, role: str, polygon: np.ndarray, area: np.ndarray, f: outline.Frame
+) -> Stroke:
+    """The outline of the area that is bare of a part, or its own outline where all is."""
+    bare = area.sum() > WHOLE * stage.fill(polygon).sum()
+    if stage.all_parts or (bare and stage.covered(polygon) < TOUCHED):
+        return _closed(role, polygon, f)
     contours, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=len)[:, 0].astype(np.float64)
     return _closed(role, stage.back(_smooth(contour)), f)
@@ -271,16 +274,13 @@ def _shoulders(stage: Stage, pose: Pose, f: outline.Frame) -> list[Stroke]:
 
 def _head(stage: Stage, shapes: dict[str, np.ndarray], figure: _Figure) -> list[Stroke]:
     f = outline.frame(figure.turned)
-    area, polygon = largest(stage.free(shapes["head"])), shapes["head"]
-    whole = area.sum() > WHOLE * stage.fill(polygon).sum()
-    found = [_closed("head", polygon, f) if whole else _around(stage, "head", area, f)]
+    area = largest(stage.free(shapes["head"]))
+    found = [_around(stage, "head", shapes["head"], area, f)]
     if f.facing > 0:
         found += [s for line in face.cross(f) for s in _bare(stage, "face", line, f)]
     hair = face.hair(f, long=figure.build.long_hair)
     area = largest(stage.free(hair, HAIR_SLIVER))
-    if area.sum() > WHOLE * stage.fill(hair).sum():
-        return [*found, _closed("hair", hair, f)]
-    return [*found, *([_around(stage, "hair", area, f)] if area.any() else [])]
+    return [*found, _around(stage, "hair", hair, area, f)] if area.any() else found
 
 
 def _bare(stage: Stage, role: str, line: np.ndarray, f: outline.Frame) -> list[Stroke]:
