@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import served
+from . import hint_routes, served
 from .drawing import DrawHints
 from .folder import LoadFolder
 from .ghost import MakeGhostMannequin
@@ -32,6 +32,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 class DressformExtension(ComfyExtension):
     async def on_load(self) -> None:
         served.serve()
+        hint_routes.serve()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return list(NODES)
