@@ -44,7 +44,7 @@ export class NoticeBar {
   }
 
   update() {
-    const { editor, texts, element } = this;
+    const { editor, element } = this;
     const { code, kind, sentence } = this.current();
     element.hidden = code === "";
     element.dataset.notice = code;
@@ -53,7 +53,6 @@ export class NoticeBar {
     const asks = editor.photoChanged && editor.busy === "";
     for (const button of this.choices) button.hidden = !asks;
     this.close.hidden = !editor.notice || editor.busy !== "";
-    void texts;
   }
 
   /** @returns {{code: string, kind: string, sentence: string}} */

@@ -43,11 +43,13 @@ export function isNews(raw, point, step) {
 export function piece(raw, index, step) {
   const b = calm(raw, index, step);
   const c = calm(raw, index + 1, step);
-  const a = index > 0 ? calm(raw, index - 1, step) : extended(c, b);
-  const d = index + 2 < raw.length ? calm(raw, index + 2, step) : extended(b, c);
+  const a = index > 0 ? calm(raw, index - 1, step) : null;
+  const d = index + 2 < raw.length ? calm(raw, index + 2, step) : null;
   const length = Math.hypot(c[0] - b[0], c[1] - b[1]);
   const count = Math.min(MAX_PIECES, Math.max(1, Math.round(length / (CURVE_STEPS * step))));
-  return Array.from({ length: count }, (_, i) => curve(a, b, c, d, (i + 1) / count));
+  const before = a ?? beyond(d, c, b, step);
+  const after = d ?? beyond(a, b, c, step);
+  return Array.from({ length: count }, (_, i) => curve(before, b, c, after, (i + 1) / count));
 }
 
 /** How many places after `index` the piece that starts there waits for. */
@@ -136,12 +138,23 @@ function calm(raw, index, step) {
 }
 
 /**
- * @param {Point} from
- * @param {Point} over
+ * Where the line would have gone on after its last place: bent as before where the places are far
+ * apart, straight on where they tremble.
+ *
+ * @param {Point | null} first
+ * @param {Point} second
+ * @param {Point} last
+ * @param {number} step
  * @returns {Point}
  */
-function extended(from, over) {
-  return [2 * over[0] - from[0], 2 * over[1] - from[1], over[2]];
+function beyond(first, second, last, step) {
+  const [dx, dy] = [last[0] - second[0], last[1] - second[1]];
+  if (!first || Math.hypot(dx, dy) < CLOSE * step) return [last[0] + dx, last[1] + dy, last[2]];
+  return [
+    last[0] + 2 * dx - (second[0] - first[0]),
+    last[1] + 2 * dy - (second[1] - first[1]),
+    last[2],
+  ];
 }
 
 /**

@@ -9,7 +9,7 @@ const HEAD_POINTS = 32;
 const JAW = 0.22; // how much narrower a head is at the jaw than at the temples, of its half width
 const HEAD_WIDTH = 0.75; // of its height: the average adult's, from the front
 const EYE_LINE = 0.06; // of the head's height below its middle
-const LIMB_POINTS = 12; // along one side
+const LIMB_POINTS = 10; // around each end
 const LIMB_START = 0.13; // half width over length: an upper arm at the shoulder
 const LIMB_END = 0.085; // the same at the wrist
 const DEFAULT_HEAD = 1 / 9; // of the picture's height, for a click without a drag
@@ -54,29 +54,25 @@ export function head(from, to, picture) {
 export function limb(from, to, role) {
   const length = Math.hypot(to.x - from.x, to.y - from.y);
   if (length < 1) return [];
-  const along = { x: (to.x - from.x) / length, y: (to.y - from.y) / length };
-  /** @param {number} t @param {number} side @returns {Point} */
-  const at = (t, side) => {
-    const half = side * length * halfWidth(t);
-    const reach = length * t;
-    return [
-      from.x + along.x * reach - along.y * half,
-      from.y + along.y * reach + along.x * half,
-      1,
-    ];
-  };
-  const steps = Array.from({ length: LIMB_POINTS }, (_, i) => i / (LIMB_POINTS - 1));
-  const there = steps.map((t) => at(t, 1));
-  const back = steps.map((t) => at(1 - t, -1));
-  return [{ role, points: [...there, ...back], closed: true }];
+  const along = Math.atan2(to.y - from.y, to.x - from.x);
+  const [wide, narrow] = [LIMB_START * length, LIMB_END * length];
+  const far = arc(to, narrow, along + Math.PI / 2, along - Math.PI / 2);
+  const near = arc(from, wide, along - Math.PI / 2, along - (3 * Math.PI) / 2);
+  return [{ role, points: [...far, ...near], closed: true }];
 }
 
-/** Half the width of a limb over its length: round at both ends. @param {number} t */
-function halfWidth(t) {
-  const even = LIMB_START + t * (LIMB_END - LIMB_START);
-  const start = Math.min(1, t / 0.1);
-  const end = Math.min(1, (1 - t) / 0.08);
-  return even * Math.sqrt(Math.max(0.3, start * (2 - start)) * Math.max(0.3, end * (2 - end)));
+/**
+ * @param {Place} center
+ * @param {number} radius
+ * @param {number} start
+ * @param {number} end
+ * @returns {Point[]}
+ */
+function arc(center, radius, start, end) {
+  return Array.from({ length: LIMB_POINTS }, (_, i) => {
+    const angle = start + ((end - start) * i) / (LIMB_POINTS - 1);
+    return [center.x + radius * Math.cos(angle), center.y + radius * Math.sin(angle), 1];
+  });
 }
 
 /**
