@@ -42,13 +42,13 @@ _OUTLINED = (
 )
 
 
-class _Figure(NamedTuple):
+class Figure(NamedTuple):
     """The body to draw.
 
     Attributes:
-        body: Its pose; the head looks where the body does.
+        body: Its pose; the head looks where the body does, which `body.silhouette` relies on.
         turned: The same with the head turned.
-        build: What its parts are like.
+        build: How its parts differ from the usual ones.
     """
 
     body: Pose
@@ -78,12 +78,19 @@ def propose(
 
     Returns:
         Closed outlines by role, then the shoulder line, face and hair, in photo pixels; as
-        landmarks the joints that `settle` returns.
+        landmarks the joints of `settle`, with the head turned.
 
     Raises:
         ValueError: pose and parsing are of different sizes, or an option is unknown.
     """
-    figure = _figure(parsing, pose, proportions, stance, head_turn, mirrored)
+    figure = settle(
+        parsing,
+        pose,
+        proportions=proportions,
+        stance=stance,
+        head_turn=head_turn,
+        mirrored=mirrored,
+    )
     f = outline.frame(figure.body)
     stage = Stage(parsing, f.stature, all_parts=all_parts)
     shapes = _shapes(figure)
@@ -104,7 +111,7 @@ def settle(
     stance: str = "implied",
     head_turn: str = "as the body",
     mirrored: bool = False,
-) -> Pose:
+) -> Figure:
     """Brings the parts that the photo lacks into the wanted shape and stance.
 
     What the mannequin shows and what a sleeve or a trouser leg holds stays where it is, whatever
@@ -121,18 +128,12 @@ def settle(
         mirrored: The left hand or leg leads, in place of the right one.
 
     Returns:
-        The joints that `propose` draws with the same options; moved ones with the confidence of
-        proportions alone.
+        The body that `propose` draws with the same options; joints that moved have the
+        confidence of proportions alone.
 
     Raises:
         ValueError: pose and parsing are of different sizes, or an option is unknown.
     """
-    return _figure(parsing, pose, proportions, stance, head_turn, mirrored).turned
-
-
-def _figure(
-    parsing: Parsing, pose: Pose, proportions: str, stance: str, head_turn: str, mirrored: bool
-) -> _Figure:
     if (pose.height, pose.width) != parsing.size:
         raise ValueError(
             "pose must be of the parsed photo, "
@@ -141,14 +142,13 @@ def _figure(
         )
     build = builds.named(proportions)
     hung = sleeves.follow(parsing, pose)
-    stage = Stage(parsing, outline.frame(hung).stature)
-    free = holds.free(stage, parsing, hung)
+    free = holds.free(Stage(parsing, outline.frame(hung).stature), parsing, hung)
     built = builds.fit(hung, build, free)
     posed = stances.take(built, stance, free, parsing.garment, mirrored=mirrored)
     turned = stances.turn_head(posed, head_turn)
     if "head" not in free:
         turned = posed
-    return _Figure(_doubted(posed, pose), _doubted(turned, pose), build)
+    return Figure(_doubted(posed, pose), _doubted(turned, pose), build)
 
 
 def _doubted(pose: Pose, located: Pose) -> Pose:
@@ -163,7 +163,7 @@ def _doubted(pose: Pose, located: Pose) -> Pose:
     return pose._replace(keypoints=joints)
 
 
-def _shapes(figure: _Figure) -> dict[str, np.ndarray]:
+def _shapes(figure: Figure) -> dict[str, np.ndarray]:
     """Outlines by role, with the girths of the build and the head turned."""
     shapes, build = outline.parts(figure.body), figure.build
     shapes["head"] = outline.head(outline.frame(figure.turned))
@@ -272,7 +272,7 @@ def _shoulders(stage: Stage, pose: Pose, f: outline.Frame) -> list[Stroke]:
     return _bare(stage, "shoulders", line, f) if stage.lacks(band) else []
 
 
-def _head(stage: Stage, shapes: dict[str, np.ndarray], figure: _Figure) -> list[Stroke]:
+def _head(stage: Stage, shapes: dict[str, np.ndarray], figure: Figure) -> list[Stroke]:
     f = outline.frame(figure.turned)
     area = largest(stage.free(shapes["head"]))
     found = [_around(stage, "head", shapes["head"], area, f)]

@@ -2,7 +2,9 @@
 
 from comfy_api.latest import io
 
+from ..imaging.anatomy import builds, stances
 from ..imaging.parsing import Parsing
+from . import tensors
 from .documents import join
 from .sockets import PARSING, POSE
 
@@ -28,6 +30,38 @@ class ProposeHints(io.ComfyNode):
                     tooltip="Off: only parts the photo lacks. On: the whole body, also over the "
                     "garment.",
                 ),
+                io.Combo.Input(
+                    "proportions",
+                    options=list(builds.BUILDS),
+                    default="auto",
+                    optional=True,
+                    tooltip="Whose body: changes head, neck, shoulders and girth of what the photo "
+                    "lacks. auto: the age that the garment implies, neither woman nor man.",
+                ),
+                io.Combo.Input(
+                    "stance",
+                    options=list(stances.STANCES),
+                    default="implied",
+                    optional=True,
+                    tooltip="What missing arms and legs do. Limbs that show or that a sleeve holds "
+                    "stay where they are.",
+                ),
+                io.Combo.Input(
+                    "head_turn",
+                    options=list(stances.HEAD_TURNS),
+                    default="as the body",
+                    optional=True,
+                    tooltip="Where a missing head looks; left and right are the person's own.",
+                    advanced=True,
+                ),
+                io.Boolean.Input(
+                    "mirrored",
+                    default=False,
+                    optional=True,
+                    tooltip="Off: the right hand rests on the hip, the right leg steps forward. "
+                    "On: the left.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -38,16 +72,40 @@ class ProposeHints(io.ComfyNode):
                     display_name="pose",
                     tooltip="18 OpenPose body keypoints in photo pixels, for pose ControlNets.",
                 ),
+                io.Mask.Output(
+                    display_name="silhouette",
+                    tooltip="1 on the whole body without clothes, in the pose of the strokes.",
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls, parsing: list[Parsing], all_parts: bool) -> io.NodeOutput:
+    def execute(
+        cls,
+        parsing: list[Parsing],
+        all_parts: bool,
+        proportions: str = "auto",
+        stance: str = "implied",
+        head_turn: str = "as the body",
+        mirrored: bool = False,
+    ) -> io.NodeOutput:
         from ..imaging import body, hints, pose, strokes
 
-        poses = [body.locate(one) for one in parsing]
-        documents = [
-            strokes.to_json(hints.propose(one, located, all_parts=all_parts, photo=one.photo))
-            for one, located in zip(parsing, poses, strict=True)
-        ]
-        return io.NodeOutput(join(documents), [pose.to_openpose(one) for one in poses])
+        options = {
+            "proportions": proportions,
+            "stance": stance,
+            "head_turn": head_turn,
+            "mirrored": mirrored,
+        }
+        figures, documents = [], []
+        for one in parsing:
+            located = body.locate(one)
+            figures.append(hints.settle(one, located, **options))
+            documents.append(
+                hints.propose(one, located, all_parts=all_parts, photo=one.photo, **options)
+            )
+        return io.NodeOutput(
+            join([strokes.to_json(one) for one in documents]),
+            [pose.to_openpose(one.turned) for one in figures],
+            tensors.from_masks([body.silhouette(one.body) for one in figures]),
+        )

@@ -108,7 +108,7 @@ def test_a_veil_over_the_garment_is_found(nodes, load, parse):
 
 def test_hints_are_strokes_for_what_the_dress_form_lacks(nodes, load, parse):
     photo = load("dressform/photo.jpg")
-    hints, pose = nodes.ProposeHints.execute(
+    hints, pose, silhouette = nodes.ProposeHints.execute(
         parsing=parse("dressform", photo)[0], all_parts=False
     ).args
     document = json.loads(hints)
@@ -116,6 +116,8 @@ def test_hints_are_strokes_for_what_the_dress_form_lacks(nodes, load, parse):
     roles = {stroke["role"] for stroke in document["strokes"]}
     assert {"head", "neck", "leg_left", "leg_right"} <= roles
     assert len(pose[0]["people"][0]["pose_keypoints_2d"]) == 54
+    assert silhouette.shape == photo.shape[:3]
+    assert 0.05 < silhouette.mean() < 0.6
     drawn = nodes.RenderHints.execute(hints=hints, image=photo, grow_px=0, pose=pose)
     scribble, hinted, mask, silhouette, skeleton, roles = drawn.args
     assert scribble.shape == hinted.shape == skeleton.shape == roles.shape == photo.shape
@@ -129,10 +131,27 @@ def test_hints_are_strokes_for_what_the_dress_form_lacks(nodes, load, parse):
 def test_hints_of_a_batch_are_rendered_one_by_one(nodes, torch, load, parse):
     photo = load("dressform/photo.jpg")
     parsing = parse("dressform", photo)[0] * 2
-    hints, pose = nodes.ProposeHints.execute(parsing=parsing, all_parts=False).args
+    hints, pose, _ = nodes.ProposeHints.execute(parsing=parsing, all_parts=False).args
     assert len(json.loads(hints)) == len(pose) == 2
     both = nodes.RenderHints.execute(hints=hints, image=torch.cat([photo] * 2), grow_px=0)[1]
     assert torch.equal(both[0], both[1])
+
+
+def test_a_stance_moves_skeleton_and_strokes_alike(nodes, load, parse):
+    parsing = parse("dressform", load("dressform/photo.jpg"))[0]
+
+    def proposed(**options):
+        hints, pose, _ = nodes.ProposeHints.execute(
+            parsing=parsing, all_parts=False, **options
+        ).args
+        return json.loads(hints), pose[0]["people"][0]["pose_keypoints_2d"]
+
+    document, joints = proposed(stance="walking", head_turn="left")
+    flat = [value for joint in document["landmarks"] for value in joint]
+    assert np.allclose(flat, joints, atol=0.01)
+    assert proposed()[1] != joints
+    with pytest.raises(ValueError, match="stance must be one of implied"):
+        proposed(stance="sitting")
 
 
 def test_a_batch_equals_single_calls(nodes, torch, load, parse):

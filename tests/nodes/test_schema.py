@@ -26,7 +26,7 @@ IDS = {
 WIDGETS = {
     "DressformParsePhoto": ["engine"],
     "DressformRemoveMannequin": ["background", "color", "fabric"],
-    "DressformProposeHints": ["all_parts"],
+    "DressformProposeHints": ["all_parts", "proportions", "stance", "head_turn", "mirrored"],
     "DressformDrawHints": ["strokes", "when_photo_changes"],
     "DressformRenderHints": ["grow_px", "working_px", "line_px"],
     "DressformTryOn": ["engine", "region"],
