@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ..imaging import body, labels, parse, scribble, strokes
+from ..imaging import body, labels, parse, scribble
 from ..imaging import pose as poses
 from ..imaging.parsing import Parsing
+from ..imaging.strokes import StrokeDocument
 from .engine import TryOnRequest
 
 # Torso lengths within which a given pose is the located one: its outline then fits as well.
@@ -21,7 +22,7 @@ def prepare(
     person_parsing: Parsing | None = None,
     garment_parsing: Parsing | None = None,
     pose: dict | None = None,
-    hints: str | None = None,
+    hints: StrokeDocument | None = None,
     repaint_mask: np.ndarray | None = None,
     region: str = "auto",
 ) -> TryOnRequest:
@@ -34,7 +35,7 @@ def prepare(
         person_parsing: Of the person's photo.
         garment_parsing: Of the garment's photo.
         pose: The person's keypoints as an OpenPose frame; joints it lacks are worked out.
-        hints: Stroke document for the person's photo, as JSON.
+        hints: For the person's photo.
         repaint_mask: (H, W) float32 in [0, 1].
         region: "auto" or one of `parsing.REGIONS`.
 
@@ -64,9 +65,7 @@ def prepare(
         garment_pose=body.locate(_with_garment(of_garment, mask)),
         person_parsing=of_person,
         repaint_mask=None if repaint_mask is None else repaint_mask > MASK_THRESHOLD,
-        hints=None
-        if hints is None
-        else scribble.render(strokes.from_json(hints), person.shape[:2]),
+        hints=None if hints is None else scribble.render(hints, person.shape[:2]),
         region=of_garment.region if region == "auto" else region,
         by_outline=_same_place(person_pose, located),
     )

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..imaging import studio
 from ..imaging.parsing import Parsing
 from ..inference.segmenters import registry
-from . import feedback, said, tensors, weights
+from . import documents, feedback, said, tensors, weights
 from .sockets import PARSING
 
 BUILT_IN = "built-in"
@@ -86,7 +86,12 @@ class ParsePhoto(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, engine: str | None = BUILT_IN) -> bool | str:
+    def validate_inputs(
+        cls, engine: str | None = BUILT_IN, corrections: str | None = None
+    ) -> bool | str:
+        refusal = documents.refusal(corrections, "corrections") if corrections else None
+        if refusal:
+            return refusal
         if engine in (None, BUILT_IN):  # None: the choice comes over a link
             return True
         if engine not in registry.ENGINES:
@@ -106,11 +111,15 @@ class ParsePhoto(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..imaging import overlay, parse
 
+        try:
+            drawn = said.read(corrections)
+        except ValueError as error:
+            return feedback.refused(cls, str(error))
         segment = None
         if engine != BUILT_IN:
             device = str(comfy.model_management.get_torch_device())
             segment = registry.load(engine, weights.folder(registry.file(engine)), device)
-        pairs = said.by_picture(image, corrections, keep, drop)
+        pairs = said.by_picture(image, drawn, keep, drop)
         pictures = [one.picture for one in pairs]
         parsings: list[Parsing] = []
         for index, one in enumerate(pairs):

@@ -104,6 +104,10 @@ class RenderHints(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, hints: str | None = None) -> bool | str:
+        return documents.refusal(hints, "hints") or True
+
+    @classmethod
     def execute(
         cls,
         hints: str,

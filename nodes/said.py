@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from . import tensors
-from .documents import split
+from . import documents, tensors
 
 if TYPE_CHECKING:
     from ..imaging.strokes import StrokeDocument
@@ -26,24 +25,32 @@ class Said(NamedTuple):
     doubts: tuple[str, ...]
 
 
+def read(corrections: str | None) -> "list[StrokeDocument] | None":
+    """Reads the documents of the socket `corrections`; None where nothing was said.
+
+    Raises:
+        ValueError: a document breaks the rules.
+    """
+    if corrections is None or not corrections.strip():
+        return None
+    return documents.read(corrections, "corrections")
+
+
 def by_picture(
     image: torch.Tensor,
-    corrections: str | None,
+    corrections: "list[StrokeDocument] | None",
     keep: torch.Tensor | None,
     drop: torch.Tensor | None,
 ) -> list[Said]:
     """Pairs every picture with what was said about it; one document or mask serves all.
 
     Raises:
-        ValueError: a document breaks the rules, a batch has another number of items, or a painted
-            mask has other proportions than the picture.
+        ValueError: a batch has another number of items, or a painted mask has other proportions
+            than the picture.
     """
-    from ..imaging import strokes
-
-    texts = split(corrections, "corrections") if corrections and corrections.strip() else None
     pairs = tensors.pair(
         image=tensors.to_pictures(image, "image"),
-        corrections=None if texts is None else [strokes.from_json(text) for text in texts],
+        corrections=corrections,
         keep=None if keep is None else tensors.to_masks(keep, "keep"),
         drop=None if drop is None else tensors.to_masks(drop, "drop"),
     )

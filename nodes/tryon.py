@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..imaging.parsing import REGIONS, Parsing
 from ..inference import engine as engines
-from . import feedback, tensors
+from . import documents, feedback, tensors
 from .sockets import PARSING, POSE
 
 
@@ -82,6 +82,10 @@ class TryOn(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, hints: str | None = None) -> bool | str:
+        return documents.refusal(hints, "hints") or True
+
+    @classmethod
     def execute(
         cls,
         person: torch.Tensor,
@@ -97,6 +101,10 @@ class TryOn(io.ComfyNode):
         from ..imaging import parse
         from ..inference import request
 
+        try:
+            drawn = None if hints is None else documents.read(hints, "hints")
+        except ValueError as error:
+            return feedback.refused(cls, str(error))
         people = tensors.to_pictures(person, "person")
         pairs = tensors.pair(
             person=people,
@@ -104,7 +112,7 @@ class TryOn(io.ComfyNode):
             garment_mask=tensors.to_masks(garment_mask, "garment_mask"),
             garment_parsing=garment_parsing,
             pose=pose,
-            hints=None if hints is None else [hints],
+            hints=drawn,
             repaint_mask=None
             if repaint_mask is None
             else tensors.to_masks(repaint_mask, "repaint_mask"),

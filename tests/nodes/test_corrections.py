@@ -1,5 +1,7 @@
 """Corrections and engines through the node: strokes, painted masks, batches, mistakes."""
 
+import re
+
 import numpy as np
 import pytest
 from dressform.imaging import labels, strokes
@@ -116,9 +118,34 @@ def test_body_hints_correct_nothing_and_say_so(nodes, photo, lost):
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "[1]", "{}"])
-def test_corrections_that_are_no_stroke_document(nodes, photo, lost, text):
-    with pytest.raises(ValueError, match=r"(strokes|corrections) must be .*\. .*\.$"):
-        nodes.ParsePhoto.execute(image=photo, corrections=text)
+def test_corrections_that_are_no_stroke_document_end_the_branch(nodes, photo, lost, text):
+    refused = nodes.ParsePhoto.execute(image=photo, corrections=text)
+    assert re.match(
+        r"(strokes|corrections) must be .*\. .*\. 笔画文档无效", refused.block_execution
+    )
+    assert refused.ui["text"] == [refused.block_execution]
+    assert nodes.ParsePhoto.validate_inputs(corrections=text) == refused.block_execution
+    assert lost == []
+
+
+def test_a_document_written_into_the_socket_is_checked_before_the_run(nodes):
+    good = stroke()
+    assert nodes.ParsePhoto.validate_inputs(corrections=good) is True
+    for node in (nodes.RenderHints, nodes.TryOn):
+        assert node.validate_inputs(hints=good) is node.validate_inputs() is True
+        assert "must be an object" in node.validate_inputs(hints="{}")
+
+
+def test_hints_that_are_no_stroke_document_end_try_on_before_its_work(nodes, torch, photo):
+    refused = nodes.TryOn.execute(
+        person=photo,
+        garment=photo,
+        garment_mask=torch.zeros(1, 8, 8),
+        engine="warp",
+        region="auto",
+        hints="[1, 2]",
+    )
+    assert refused.block_execution.startswith("hints, document 0: strokes must be an object")
 
 
 def test_a_mask_of_other_proportions_is_refused(nodes, torch, photo, lost):
