@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from dressform.imaging import hints, labels, scribble, strokes
+from dressform.imaging import body, hints, labels, scribble, strokes
 from dressform.imaging.anatomy import figure
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import Keypoint, Pose
@@ -131,6 +131,95 @@ def test_pressure_tapers_toward_the_ends(proposed):
 def test_legs_begin_at_the_hem(proposed):
     top = min(y for s in proposed.strokes if s.role.startswith("leg") for _, y, _ in s.points)
     assert 215 <= top <= 235
+
+
+@pytest.mark.parametrize("stance", hints.STANCES)
+def test_strokes_and_landmarks_are_of_the_same_body(stance):
+    options = {"stance": stance, "proportions": "child", "head_turn": "left", "mirrored": True}
+    document = hints.propose(painted(), located(), **options)
+    posed = hints.settle(painted(), located(), **options).turned
+    assert document.landmarks == strokes.landmarks(posed)
+    hands = {s.role: np.mean(s.points, axis=0)[:2] for s in document.strokes}
+    for letter, role in (("R", "hand_right"), ("L", "hand_left")):
+        assert np.hypot(*(hands[role] - posed.keypoints[letter + "Wrist"][:2])) < 0.09 * 330
+
+
+@pytest.mark.parametrize("stance", hints.STANCES)
+def test_every_stance_keeps_off_the_garment(stance):
+    document = hints.propose(painted(), located(), stance=stance, proportions="woman")
+    thin = document._replace(
+        strokes=tuple(s._replace(closed=False, radius_px=0.1) for s in document.strokes)
+    )
+    garment = np.pad(painted().garment[98:222, 115:185], ((98, 178), (115, 115)))
+    assert (scribble.mask(thin, (HEIGHT, WIDTH)) & garment).mean() < 0.001
+
+
+@pytest.mark.parametrize("stance", hints.STANCES)
+def test_a_mannequin_that_is_complete_never_moves(stance):
+    options = {"stance": stance, "proportions": "woman", "head_turn": "right"}
+    assert hints.settle(painted(mannequin=True), located(), **options).turned == located()
+    assert roles(hints.propose(painted(mannequin=True), located(), **options)) == set()
+
+
+def test_moved_joints_are_no_longer_sure():
+    posed = hints.settle(painted(), located(), stance="walking").body.keypoints
+    assert posed["RAnkle"].confidence == body.IMPLIED
+    assert posed["Neck"].confidence == 1
+    wide = located()
+    far = {n: j._replace(x=j.x - 110) for n, j in wide.keypoints.items()}
+    posed = hints.settle(painted(), Pose(HEIGHT, WIDTH, far), stance="hand on hip").body.keypoints
+    assert posed["RElbow"].confidence == body.OUTSIDE
+
+
+def test_a_turned_head_leaves_the_trunk_as_it_is():
+    plain, turned = (
+        hints.propose(painted(), located(), all_parts=True, head_turn=turn)
+        for turn in ("as the body", "left")
+    )
+    one, other = ({s.role: s for s in d.strokes} for d in (plain, turned))
+    assert one["torso"] == other["torso"]
+    assert one["foot_left"] == other["foot_left"]
+    middle = [
+        next(np.mean(s.points, axis=0)[0] for s in d.strokes if s.role == "face")
+        for d in (plain, turned)
+    ]
+    assert middle[1] > middle[0] + 1
+
+
+def test_hair_is_longer_on_a_womans_head():
+    def lowest(proportions):
+        document = hints.propose(painted(), located(), proportions=proportions)
+        return max(y for s in document.strokes if s.role == "hair" for _, y, _ in s.points)
+
+    assert lowest("woman") > lowest("man") + 10
+    assert lowest("auto") == pytest.approx(lowest("man"), abs=3)
+
+
+def test_a_childs_head_is_larger():
+    def height(proportions):
+        document = hints.propose(painted(), located(), proportions=proportions)
+        return np.ptp([y for s in document.strokes if s.role == "head" for _, y, _ in s.points])
+
+    assert height("child") > 1.2 * height("auto")
+
+
+def test_a_high_collar_cuts_the_head_and_the_face():
+    parsing = painted()
+    label_map = parsing.label_map.copy()
+    label_map[60:100, 120:180] = labels.GARMENT
+    document = hints.propose(parsing._replace(label_map=label_map), located())
+    head = [s for s in document.strokes if s.role in ("head", "face")]
+    assert {s.role for s in head} == {"head", "face"}
+    assert max(y for s in head for _, y, _ in s.points) < 64
+
+
+@pytest.mark.parametrize(
+    "options", [{"stance": "flying"}, {"proportions": "giant"}, {"head_turn": "up"}], ids=str
+)
+def test_unknown_options_are_named(options):
+    name, value = next(iter(options.items()))
+    with pytest.raises(ValueError, match=f"{name} must be one of .*, got '{value}'"):
+        hints.propose(painted(), located(), **options)
 
 
 def test_a_pose_of_another_photo_is_refused():

@@ -89,3 +89,15 @@ def test_without_sleeves_the_arms_stay():
 def test_without_a_garment_the_arms_stay():
     empty = Parsing(np.zeros((HEIGHT, WIDTH), np.uint8), "ghost")
     assert sleeves.follow(empty, arms_out()) == arms_out()
+
+
+def test_a_large_photo_is_followed_like_a_small_one():
+    small = sleeves.follow(shirt(), arms_out())
+    label_map = np.kron(shirt().label_map, np.ones((6, 6), np.uint8))
+    joints = {
+        name: Keypoint((x + 0.5) * 6 - 0.5, (y + 0.5) * 6 - 0.5, c)
+        for name, (x, y, c) in arms_out().keypoints.items()
+    }
+    large = sleeves.follow(shirt()._replace(label_map=label_map), Pose(2400, 1800, joints))
+    for name, (x, y, _) in small.keypoints.items():
+        assert large.keypoints[name][:2] == pytest.approx((6 * x, 6 * y), abs=18)
