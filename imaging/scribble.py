@@ -115,8 +115,8 @@ def roles(
     """
     canvas = np.full((*size, 3), GROUND, np.uint8)
     if figure is not None:
-        body = cv2.resize(figure.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
-        canvas[body > 0] = FIGURE
+        shades = np.where(figure, np.uint8(FIGURE), np.uint8(GROUND))
+        canvas[:] = cv2.resize(shades, size[::-1], interpolation=cv2.INTER_AREA)[..., None]
     drawn = [(_rgb(ROLES[stroke.role]), line) for stroke, line in _scaled(document, size)]
     areas = [pair for pair in drawn if pair[1].closed]
     for color, line in sorted(areas, key=lambda pair: -_surface(pair[1])):

@@ -7,7 +7,25 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EDITOR_FILES = sorted((ROOT / "workflows").glob("*.json"))
-CORE_NODES = {"LoadImage", "SaveImage", "PreviewImage", "SaveText", "MarkdownNote"}
+CORE_NODES = {
+    "CheckpointLoaderSimple",
+    "CLIPTextEncode",
+    "ControlNetApplyAdvanced",
+    "ControlNetLoader",
+    "GetImageSize",
+    "ImageCompositeMasked",
+    "ImageScale",
+    "InpaintModelConditioning",
+    "KSampler",
+    "LoadImage",
+    "MarkdownNote",
+    "MaskComposite",
+    "PreviewImage",
+    "SaveImage",
+    "SaveText",
+    "SetUnionControlNetType",
+    "VAEDecode",
+}
 OURS = {path.stem for path in (ROOT / "web" / "docs").glob("*.md")}
 
 
