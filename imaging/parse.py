@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from . import labels, strokes
-from .parser import assessment, doubts, figures, network, person, refine
+from .parser import assessment, doubts, figures, joints, network, person, refine
 from .parser import corrections as correcting
 from .parsing import Parsing
 from .strokes import StrokeDocument
@@ -77,19 +77,20 @@ def _read(
         return _nothing(image, doubts.NO_GARMENT), shares
     height, width = image.shape[:2]
     confidence = assessment.confidence(shares, reading.agreement, look)
+    view = assessment.likeliest(look.view)
     # The network never saw tiny pictures; its own doubts say nothing there.
     confidence *= min(1.0, min(height, width) / doubts.SMALL_PX)
     parsing = Parsing(
         label_map,
         kind=kind,
         region=assessment.likeliest(look.region),
-        view=assessment.likeliest(look.view),
+        view=view,
         confidence=round(confidence, 3),
         warnings=doubts.sentences(
             small, found, size=(height, width), confidence=confidence, kind=kind, several=several
         ),
         photo=strokes.fingerprint(image),
-        joints=reading.joints * (width, height, 1),
+        joints=joints.locate(reading.places, back=view == "back") * (width, height, 1),
     )
     return parsing, shares
 

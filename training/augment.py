@@ -16,7 +16,7 @@ from dressform.imaging.labels import (
     MANNEQUIN,
     SUPPORT,
 )
-from dressform.imaging.parser.network import MIRRORED
+from dressform.imaging.parser.joints import MIRRORED
 
 
 class Scene(NamedTuple):

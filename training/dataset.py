@@ -68,14 +68,16 @@ def read(folder: Path) -> augment.Scene:
         points = json.loads((folder / "keypoints.json").read_text(encoding="utf-8"))["keypoints"]
         joints = np.array([[point["x"], point["y"]] for point in points]) * scale
     found = cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    # What hangs or lies is never turned by much, whatever view the generator drew for it.
+    unworn = meta["mannequin_type"] in UNWORN
     return augment.Scene(
         image,
         found,
         joints,
         KINDS.index(meta["mannequin_type"]),
         REGIONS.index(REGION_OF.get(meta["garment"], "upper")),
-        VIEWS.index(meta["view"].replace("_", "-")),
-        meta["yaw"] if meta["mannequin_type"] not in UNWORN else float("nan"),
+        VIEWS.index("front" if unworn else meta["view"].replace("_", "-")),
+        float("nan") if unworn else meta["yaw"],
     )
 
 

@@ -41,12 +41,27 @@ def figure(scene: augment.Scene) -> augment.Scene:
     return scene._replace(image=np.ascontiguousarray(image), label_map=np.ascontiguousarray(found))
 
 
-def labelled(scene: augment.Scene) -> augment.Scene:
-    """Labels a real photo as the first network does; it must not be known by having no labels."""
-    if (scene.label_map != augment.IGNORED).all():
-        return scene
-    found = reader.read(scene.image).shares.argmax(-1)
-    return scene._replace(label_map=found.astype(np.uint8))
+def material(scenes: list[augment.Scene]) -> list[augment.Scene]:
+    """Returns every scene with its true labels, and once more as the first network labels it.
+
+    Real photos have no true labels; they must not be known by that.
+    """
+    true = [one for one in scenes if (one.label_map != augment.IGNORED).all()]
+    return [figure(one) for one in true] + [
+        figure(one._replace(label_map=reader.read(one.image).shares.argmax(-1).astype(np.uint8)))
+        for one in scenes
+    ]
+
+
+def mistaken(found: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Takes one label for another in a part of the picture, as the first network sometimes does."""
+    height, width = found.shape
+    spot = np.zeros(found.shape, np.uint8)
+    middle = int(rng.integers(width)), int(rng.integers(height))
+    axes = tuple(int(side * rng.uniform(0.05, 0.3)) + 1 for side in (width, height))
+    cv2.ellipse(spot, middle, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    one, other = rng.choice(5, 2, replace=False)
+    return np.where((spot > 0) & (found == one), other, found).astype(np.uint8)
 
 
 def channels(image: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -60,8 +75,11 @@ def batch(scenes, patterns, rng: np.random.Generator) -> tuple[torch.Tensor, ...
     drawn = []
     for index in rng.integers(len(scenes), size=BATCH):
         one = augment.picture(scenes[index], scenes, patterns, SIZE, rng)
-        both = channels(one.image, one.label_map)
-        # The labels that it will be shown are soft, and sometimes wrong.
+        found = one.label_map
+        # The labels that it will be shown are sometimes wrong, and soft.
+        while rng.random() < 0.35:
+            found = mistaken(found, rng)
+        both = channels(one.image, found)
         soft = rng.uniform(0.3, 2.5)
         both[3:] = [cv2.GaussianBlur(plane, (0, 0), soft) for plane in both[3:]]
         if rng.random() < 0.2:
@@ -94,7 +112,7 @@ def train(options: argparse.Namespace) -> LookNetwork:
     torch.manual_seed(SEED)
     torch.set_num_threads(options.threads)
     scenes, kept = dataset.load(options.scenes, options.flat)
-    scenes, kept = [figure(labelled(one)) for one in scenes], [figure(one) for one in kept]
+    scenes, kept = material(scenes), material(kept)
     print(f"{len(scenes)} scenes, {len(kept)} for validation", flush=True)
     patterns = augment.textures(300, np.random.default_rng(SEED))
     network = LookNetwork(len(dataset.KINDS), len(REGIONS), len(VIEWS))
@@ -138,7 +156,7 @@ def train(options: argparse.Namespace) -> LookNetwork:
 
 
 class Shipped(torch.nn.Module):
-    """The network as the parser calls it: an 8-bit picture and shares in, probabilities out."""
+    """The network as the parser calls it: an 8-bit picture and shares in, probabilities and the turn out."""
 
     def __init__(self, network: LookNetwork):
         super().__init__()
@@ -146,7 +164,8 @@ class Shipped(torch.nn.Module):
 
     def forward(self, image: torch.Tensor, shares: torch.Tensor) -> tuple[torch.Tensor, ...]:
         both = torch.cat([image.permute(0, 3, 1, 2).float() / 255, shares], 1)
-        return tuple(answer.softmax(1) for answer in self.network(both)[:3])
+        *names, turn = self.network(both)
+        return (*(name.softmax(1) for name in names), turn)
 
 
 def export(network: LookNetwork, path: Path) -> None:
@@ -156,7 +175,7 @@ def export(network: LookNetwork, path: Path) -> None:
         (torch.zeros(1, *SIZE, 3, dtype=torch.uint8), torch.zeros(1, 6, *SIZE)),
         str(path),
         input_names=["image", "shares"],
-        output_names=["kind", "region", "view"],
+        output_names=["kind", "region", "view", "turn"],
         opset_version=18,
         dynamo=False,
     )

@@ -30,6 +30,8 @@ PHASES = (
     (320, 256, 12, 2400, 2e-3, 150),
     (512, 384, 6, 1500, 7e-4, 150),
     (512, 384, 6, 400, 3e-4, 150),
+    (384, 288, 10, 900, 1.2e-3, 400),
+    (512, 384, 6, 900, 5e-4, 400),
 )
 # Share of the running mean of weights that a step leaves: the mean is what is shipped.
 KEPT = 0.995
@@ -104,7 +106,7 @@ def loss(answers, found, joints, names):
         total = total - 0.5 * torch.log1p(-shares_of(logits[bare], 2)).mean()
     bell, inside = joint_targets(joints, places.shape[2:])
     missed = -(bell.flatten(2) * places.flatten(2).log_softmax(2)).sum(2)
-    total = total + 0.06 * (missed * inside).sum() / inside.sum().clamp(min=1)
+    total = total + 0.1 * (missed * inside).sum() / inside.sum().clamp(min=1)
     for share, guess, true in zip((0.15, 0.1, 0.15), guesses, names.T, strict=True):
         if (true >= 0).any():
             total = total + share * functional.cross_entropy(

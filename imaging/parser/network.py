@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import labels, masks
 from ..parsing import KINDS, REGIONS, VIEWS
+from . import joints
 
 WEIGHTS = Path(__file__).parent / "weights"
 # Pixels of the picture that the first network sees, as in the last phase of its training; both
@@ -28,8 +29,6 @@ LOOK_PX, MARGIN = (192, 144), 0.06
 _FIGURE = (labels.GARMENT, labels.MANNEQUIN, labels.SUPPORT, labels.INTERIOR)
 # More threads than this win nothing on a picture so small, and parsing a batch runs several.
 THREADS = 4
-# The same joint of the other side, in the order of `pose.NAMES`.
-MIRRORED = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
 
 
 class Reading(NamedTuple):
@@ -37,13 +36,13 @@ class Reading(NamedTuple):
 
     Attributes:
         shares: (h, w, 6) float32, probabilities of the labels on the working copy.
-        joints: (18, 3) float32: x and y as shares of width and height, and a probability, in the
-            order of `pose.NAMES`; of joints that the mannequin lacks, where they would be.
+        places: (18, h, w) float32, for every joint of `pose.NAMES` the probability of its place;
+            of joints that the mannequin lacks, of where they would be. `joints` reads them.
         agreement: Overlap of the garment in the photo with that in its mirror image, 0 to 1.
     """
 
     shares: np.ndarray
-    joints: np.ndarray
+    places: np.ndarray
     agreement: float
 
 
@@ -78,10 +77,10 @@ def read(image: np.ndarray) -> Reading:
     shares = np.dstack(
         [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in both]
     )
-    places = (straight[1] + mirrored[1][list(MIRRORED)][..., ::-1]) / 2
+    places = (straight[1] + mirrored[1][list(joints.MIRRORED)][..., ::-1]) / 2
     first, second = (side.argmax(0) == labels.GARMENT for side in (straight[0], back))
     agreement = np.count_nonzero(first & second) / max(1, np.count_nonzero(first | second))
-    return Reading(shares, _joints(places), agreement)
+    return Reading(shares, places, agreement)
 
 
 def look(image: np.ndarray, shares: np.ndarray) -> Look:
@@ -133,21 +132,6 @@ def _input_size(height: int, width: int) -> tuple[int, int]:
     sides = (round(side * scale / CELL_PX) * CELL_PX for side in (width, height))
     wide, tall = (min(max(side, LEAST_PX), MOST_PX) for side in sides)
     return wide, tall
-
-
-def _joints(places: np.ndarray) -> np.ndarray:
-    """Reads every joint off its (h, w) map of probabilities, to a fraction of a cell."""
-    count, height, width = places.shape
-    found = np.empty((count, 3), np.float32)
-    for index, place in enumerate(places):
-        row, column = np.unravel_index(int(place.argmax()), place.shape)
-        top, left = max(0, row - 1), max(0, column - 1)
-        near = place[top : row + 2, left : column + 2]
-        rows, columns = np.mgrid[top : top + near.shape[0], left : left + near.shape[1]]
-        mass = float(near.sum())
-        x, y = (columns * near).sum() / mass, (rows * near).sum() / mass
-        found[index] = (x + 0.5) / width, (y + 0.5) / height, mass
-    return found
 
 
 def _run(name: str, **inputs: np.ndarray) -> list[np.ndarray]:

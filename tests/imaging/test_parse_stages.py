@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from dressform.imaging import labels, overlay, pictures, pose
-from dressform.imaging.parser import doubts, figures, network, person, refine, superpixels
+from dressform.imaging.parser import doubts, figures, joints, network, person, refine, superpixels
 from dressform.imaging.parsing import KINDS, REGIONS, VIEWS
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -108,7 +108,8 @@ def test_the_network_answers_for_a_picture_of_any_shape(size):
     reading = network.read(image)
     assert reading.shares.shape == (*size, len(labels.NAMES))
     assert reading.shares.sum(-1) == pytest.approx(1, abs=1e-3)
-    assert reading.joints.shape == (len(pose.NAMES), 3)
+    assert len(reading.places) == len(pose.NAMES)
+    assert reading.places.sum((1, 2)) == pytest.approx(1, abs=1e-3)
     look = network.look(image, reading.shares)
     for odds, names in zip(look, (KINDS[:-1], REGIONS, VIEWS), strict=True):
         assert tuple(odds) == names
@@ -124,15 +125,8 @@ def test_the_network_gives_the_mirrored_answer_for_the_mirrored_photo():
     looks = [network.look(small, straight.shares)]
     looks += [network.look(np.ascontiguousarray(small[:, ::-1]), straight.shares[:, ::-1])]
     assert looks[1].kind == pytest.approx(looks[0].kind, abs=1e-3)
-    swapped = mirrored.joints[list(network.MIRRORED)]
-    assert 1 - swapped[:, 0] == pytest.approx(straight.joints[:, 0], abs=0.02)
-
-
-def test_the_mirrored_joints_are_those_of_the_other_side():
-    for index, other in enumerate(network.MIRRORED):
-        one, two = pose.NAMES[index], pose.NAMES[other]
-        assert one == two or {one[0], two[0]} == {"R", "L"}
-        assert one[1:] == two[1:] or one == two
+    swapped = mirrored.places[list(joints.MIRRORED)]
+    assert swapped[..., ::-1] == pytest.approx(straight.places, abs=1e-4)
 
 
 def head_above_garment(hair):
