@@ -14,6 +14,8 @@ import * as viewports from "./viewport.js";
 
 const MAX_DENSITY = 3; // canvas pixels by stage pixel; more costs memory and shows nothing
 const PREVIEW_OPACITY = 0.75;
+const MANY_POINTS = 4_000; // drawing more of them at every step of a zoom would stutter
+const SETTLED_MS = 120; // after the last step of a zoom the strokes are drawn sharply
 
 /** The drawing area; also the surface that the tools draw on. */
 export class CanvasView {
@@ -46,6 +48,8 @@ export class CanvasView {
     this.color = "#ffffff";
     this.radius_px = 1;
     this.frame = 0;
+    this.drawnView = this.view;
+    this.settling = 0;
   }
 
   /** @param {{width: number, height: number}} photo its full size; that of the image may be less */
@@ -74,7 +78,7 @@ export class CanvasView {
       context.canvas.height = Math.round(height * density);
     }
     if (this.isFitted) this.fit();
-    else this.moveTo(this.view);
+    this.redraw(); // a canvas of a new size is empty
   }
 
   fit() {
@@ -101,7 +105,26 @@ export class CanvasView {
     const { zoom, panX, panY } = view;
     this.paper.style.transform = `translate(${panX}px, ${panY}px) scale(${zoom})`;
     this.paper.style.setProperty("--df-pixel", `${1 / zoom}px`);
-    this.redraw();
+    const points = this.strokes.reduce((sum, stroke) => sum + stroke.points.length, 0);
+    if (points > MANY_POINTS) this.stretch();
+    else this.redraw();
+  }
+
+  /** Moves the picture of the strokes along, and draws them again when the view has settled. */
+  stretch() {
+    const { view, drawnView } = this;
+    const grown = view.zoom / drawnView.zoom;
+    const x = view.panX - grown * drawnView.panX;
+    const y = view.panY - grown * drawnView.panY;
+    this.done.canvas.style.transform = `translate(${x}px, ${y}px) scale(${grown})`;
+    clearTimeout(this.settling);
+    this.settling = window.setTimeout(() => this.redraw(), SETTLED_MS);
+    this.requestOverlay();
+  }
+
+  /** Draws the strokes sharply before something is added to them. */
+  settle() {
+    if (this.drawnView !== this.view) this.redraw();
   }
 
   /** @param {{clientX: number, clientY: number}} event */
@@ -140,7 +163,7 @@ export class CanvasView {
     const known = this.strokes;
     const isMore = strokes.length >= known.length && known.every((one, i) => one === strokes[i]);
     this.strokes = strokes;
-    if (isMore) {
+    if (isMore && this.drawnView === this.view) {
       place(this.done, this.view, this.density);
       paint(this.done, strokes.slice(known.length), this.view.zoom);
     } else {
@@ -150,6 +173,9 @@ export class CanvasView {
   }
 
   redraw() {
+    clearTimeout(this.settling);
+    this.drawnView = this.view;
+    this.done.canvas.style.transform = "";
     wipe(this.done);
     place(this.done, this.view, this.density);
     paint(this.done, this.strokes, this.view.zoom);
@@ -174,6 +200,7 @@ export class CanvasView {
 
   /** @param {StrokeDocument} document @param {Box} changed */
   showEdited(document, changed) {
+    this.settle();
     this.strokes = document.strokes;
     const { left, top, right, bottom } = changed;
     const context = this.done;
@@ -216,6 +243,7 @@ export class CanvasView {
   }
 
   remove() {
+    clearTimeout(this.settling);
     cancelAnimationFrame(this.frame);
   }
 }

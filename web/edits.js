@@ -1,7 +1,7 @@
 // @ts-check
 /** Edits of stroke documents: pure functions from one document to the next. */
 
-import { bounds, distanceToSegment, isInside, lengthOf, overlap, reflect } from "./geometry.js";
+import { bounds, boundsOf, distanceToSegment, isInside, lengthOf, overlap, reflect } from "./geometry.js";
 import { MAX_POINTS, ROLES, rounded } from "./strokes.js";
 
 /** @typedef {import("./strokes.js").Point} Point */
@@ -139,7 +139,7 @@ export function erase(document, from, to, radius) {
   let touched = false;
   const left = document.strokes.flatMap((stroke) => {
     const reach = radius + TOUCH * stroke.radius_px;
-    if (!overlap(bounds(stroke.points, reach), swept)) return [stroke];
+    if (!overlap(boundsOf(stroke.points, reach), swept)) return [stroke];
     const pieces = cut(stroke, from, to, reach);
     if (pieces === null) return [stroke];
     touched = true;
@@ -165,7 +165,7 @@ export function strokeAt(document, { x, y }, tolerance) {
   const order = document.strokes.map((_, index) => index).reverse();
   const near = order.filter((index) => {
     const { points, radius_px } = document.strokes[index];
-    const box = bounds(points, radius_px + tolerance);
+    const box = boundsOf(points, radius_px + tolerance);
     return overlap(box, { left: x, top: y, right: x, bottom: y });
   });
   const onLine = near.find((index) => {

@@ -41,6 +41,29 @@ export function bounds(points, margin = 0) {
   };
 }
 
+/** @type {WeakMap<readonly Point[], Box>} */
+const BOXES = new WeakMap();
+
+/**
+ * The same for points that never change, as those of a stroke: looked at once.
+ *
+ * @param {readonly Point[]} points
+ * @param {number} margin
+ * @returns {Box}
+ */
+export function boundsOf(points, margin) {
+  const known = BOXES.get(points);
+  const box = known ?? bounds(points);
+  if (!known) BOXES.set(points, box);
+  const { left, top, right, bottom } = box;
+  return {
+    left: left - margin,
+    top: top - margin,
+    right: right + margin,
+    bottom: bottom + margin,
+  };
+}
+
 /**
  * @param {Box} one
  * @param {Box} other

@@ -2,7 +2,7 @@
 /** Draws the editor's view of strokes: fast, in the stage's scale, with outlines kept by stroke. */
 
 import { bounds, overlap } from "./geometry.js";
-import { addDiscs, addStroke, MIN_RADIUS_PX, RIM, RIM_COLOR } from "./render.js";
+import { addDiscs, addSeenDiscs, discsOf, MIN_RADIUS_PX, RIM, RIM_COLOR } from "./render.js";
 
 /** @typedef {import("./strokes.js").Point} Point */
 /** @typedef {import("./strokes.js").Stroke} Stroke */
@@ -138,6 +138,6 @@ function middle(points, closed) {
  */
 function area(stroke, widening) {
   const path = new Path2D();
-  addStroke(path, stroke, AS_IT_IS, widening);
+  addSeenDiscs(path, discsOf(stroke, AS_IT_IS, widening), stroke.closed);
   return path;
 }

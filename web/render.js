@@ -14,6 +14,7 @@ import { CORRECTIONS } from "./strokes.js";
 
 export const MIN_RADIUS_PX = 0.75; // thinner lines vanish when a ControlNet downsamples
 export const RIM = 1.6; // width of the dark rim around coloured strokes, over the stroke's own
+const UNSEEN_PX = 0.1;
 export const RIM_COLOR = "rgb(20, 20, 20)";
 
 /**
@@ -92,13 +93,21 @@ export function scaleTo(document, width, height) {
  * @param {number} [widening]
  */
 export function addStroke(path, stroke, scale, widening = 1) {
+  addDiscs(path, discsOf(stroke, scale, widening), stroke.closed);
+}
+
+/**
+ * @param {Stroke} stroke
+ * @param {Scale} scale
+ * @param {number} [widening]
+ */
+export function discsOf(stroke, scale, widening = 1) {
   const thinnest = widening * MIN_RADIUS_PX;
-  const discs = stroke.points.map(([x, y, pressure]) => ({
+  return stroke.points.map(([x, y, pressure]) => ({
     x: x * scale.x + 0.5,
     y: y * scale.y + 0.5,
     radius: Math.max(widening * stroke.radius_px * pressure * scale.radius, thinnest),
   }));
-  addDiscs(path, discs, stroke.closed);
 }
 
 /**
@@ -107,11 +116,59 @@ export function addStroke(path, stroke, scale, widening = 1) {
  * @param {boolean} closed
  */
 export function addDiscs(path, discs, closed) {
-  for (const { x, y, radius } of discs) {
-    path.moveTo(x + radius, y);
-    path.arc(x, y, radius, 0, 2 * Math.PI);
-    path.closePath();
-  }
+  for (const disc of discs) addDisc(path, disc);
+  addPieces(path, discs, closed);
+}
+
+/**
+ * As `addDiscs`, without the discs that lie inside the pieces but for a tenth of a pixel. Most of
+ * them do, and circles are what takes the time.
+ *
+ * @param {Path} path
+ * @param {readonly {x: number, y: number, radius: number}[]} discs
+ * @param {boolean} closed
+ */
+export function addSeenDiscs(path, discs, closed) {
+  discs.forEach((disc, i) => {
+    const before = discs[i - 1] ?? (closed ? discs[discs.length - 1] : null);
+    const after = discs[i + 1] ?? (closed ? discs[0] : null);
+    if (!before || !after || gapAt(before, disc, after) > UNSEEN_PX) addDisc(path, disc);
+  });
+  addPieces(path, discs, closed);
+}
+
+/**
+ * How deep the notch is on the outer side of a bend between two pieces.
+ *
+ * @param {{x: number, y: number, radius: number}} before
+ * @param {{x: number, y: number, radius: number}} disc
+ * @param {{x: number, y: number, radius: number}} after
+ */
+function gapAt(before, disc, after) {
+  const [ax, ay] = [disc.x - before.x, disc.y - before.y];
+  const [bx, by] = [after.x - disc.x, after.y - disc.y];
+  const lengths = Math.hypot(ax, ay) * Math.hypot(bx, by);
+  if (lengths === 0) return Infinity;
+  const cosine = Math.min(1, Math.max(-1, (ax * bx + ay * by) / lengths));
+  return disc.radius * (1 - Math.sqrt((1 + cosine) / 2));
+}
+
+/**
+ * @param {Path} path
+ * @param {{x: number, y: number, radius: number}} disc
+ */
+function addDisc(path, { x, y, radius }) {
+  path.moveTo(x + radius, y);
+  path.arc(x, y, radius, 0, 2 * Math.PI);
+  path.closePath();
+}
+
+/**
+ * @param {Path} path
+ * @param {readonly {x: number, y: number, radius: number}[]} discs
+ * @param {boolean} closed
+ */
+function addPieces(path, discs, closed) {
   const count = closed ? discs.length : discs.length - 1;
   for (let i = 0; i < count; i += 1) addPiece(path, discs[i], discs[(i + 1) % discs.length]);
 }

@@ -66,7 +66,7 @@ const CSS = `
   background: color-mix(in srgb, var(--df-field) 88%, #808080);
 }
 .df-stage:focus-within { border-color: var(--df-accent); box-shadow: 0 0 0 1px var(--df-accent); }
-.df-stage[data-tool="move"] { cursor: default; }
+.df-stage[data-active="move"] { cursor: default; }
 .df-stage[data-hand="ready"] { cursor: grab; }
 .df-stage[data-hand="held"] { cursor: grabbing; }
 .df-paper {
@@ -76,7 +76,7 @@ const CSS = `
 .df-paper[hidden] { display: none; }
 .df-photo { display: block; width: 100%; height: 100%; max-width: none; }
 .df-photo:not([src]) { visibility: hidden; }
-.df-layer { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
+.df-layer { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; transform-origin: 0 0; }
 .df-stage[data-stale="true"] .df-done { opacity: 0.3; }
 .df-stage[data-proposal="true"] .df-done { opacity: 0.6; }
 .df-keys {

@@ -201,7 +201,7 @@ export class DrawingWidget {
     view.image.style.opacity = String(editor.opacity);
     view.selected = editor.selected === null ? null : (shown?.strokes[editor.selected] ?? null);
     view.show(shown);
-    stage.dataset.tool = editor.tool;
+    stage.dataset.active = editor.tool;
     stage.dataset.stale = String(editor.photoChanged);
     stage.dataset.proposal = String(isProposal);
     this.toolbar.update();
