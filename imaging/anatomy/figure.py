@@ -159,11 +159,12 @@ def _solid(rows: np.ndarray, facing: float) -> dict[str, np.ndarray]:
     }
     for side, s in (("left", -1.0), ("right", 1.0)):
         upper, fore = rows[:, 7 if s < 0 else 9], rows[:, 8 if s < 0 else 10]
-        shoulder = point(s * _mix(p.SHOULDER_HALF, child), -facing * 0.008, neck_z)
+        tilt = s * p.TILT * lean
+        shoulder = point(s * _mix(p.SHOULDER_HALF, child), -facing * 0.008, neck_z + tilt)
         elbow = shoulder + p.UPPER_ARM[0] * point(s * np.sin(upper), 0, -np.cos(upper))
-        ray = point(s * np.sin(fore), facing * 0.12, -np.cos(fore))
+        ray = point(s * np.sin(fore), facing * p.FOREARM_FORWARD, -np.cos(fore))
         wrist = elbow + p.FOREARM[0] * ray
-        hip = point(lean + s * p.HIP_HALF[0], -facing * 0.004, hip_z)
+        hip = point(lean + s * p.HIP_HALF[0], -facing * 0.004, hip_z - 0.6 * tilt)
         ankle = point(lean * 0.45 + s * stance, -facing * 0.012, p.ANKLE_HEIGHT[0])
         bend = point(s * 0.004, facing * 0.014, 0)
         toe = point(s * p.FOOT_OUTWARD, facing * p.FOOT_FORWARD, -p.TOE_DROP)

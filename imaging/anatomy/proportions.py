@@ -31,6 +31,9 @@ FOOT_FORWARD = 0.095  # ankle to toe; D&C 0.152 from heel to toe
 FOOT_OUTWARD = 0.035
 TOE_DROP = 0.020
 
+TILT = 0.37  # by which shoulders rise on the side that the hips lean to, over that lean
+FOREARM_FORWARD = 0.17  # of its length, toward the front
+
 # Radii of limbs where they begin and end.
 NECK_RADIUS = (0.031, 0.029)
 ARM_RADII = (0.032, 0.025, 0.016)  # shoulder, elbow, wrist
@@ -71,3 +74,24 @@ COLLAR_SPREAD = 0.012
 WAISTBAND_HEIGHT = 0.612
 WAISTBAND_SPREAD = 0.010
 HEM_HEIGHT = {"upper": (0.450, 0.033), "dress": (0.255, 0.050)}  # mean, deviation
+CUT_HEIGHT, CUT_SPREAD = 0.656, 0.006  # where mannequins of legs alone begin
+
+# How bodies on display stand: means and deviations of the training scenes. Angles are in radians.
+YAW = {"front": (0.0, 0.08), "back": (0.0, 0.25), "three-quarter": (0.42, 0.11)}
+CHILD = (0.1, 0.35)  # mostly adults
+LEAN_SPREAD = 0.014  # statures that the hips stand beside the neck
+STANCE = (0.070, 0.009)  # statures, half the ankles' distance
+GIRTH_SPREAD = 0.05
+SLEEVED_ARM = (0.56, 0.11)  # angle of the upper arm from straight down; wide sleeves need room
+BARE_ARM = (0.48, 0.12)
+ARMS_DIFFER = 0.05  # angle between one upper arm and the other
+FOREARM_SHARE, FOREARM_SPREAD = 0.75, 0.05  # its angle as a share of the upper arm's, and off it
+
+# Angle from the axis of the upper arm to the outer edge of the sleeve; empty sleeves fall in. Over
+# 266 arms the edge tells the arm to 0.03 where sleeves are filled, and to 0.06 where they are not.
+SLEEVE_FILLED = 0.23
+SLEEVE_EMPTY = {"armless": 0.08, "dressform": 0.035}
+SLEEVE_SPREAD = 0.06
+SLEEVE_RING = (0.08, 0.14)  # statures from the shoulder where the edge is looked for
+LEAST_SLEEVE = 0.45  # an edge below this angle is the garment's side
+LARGEST_SLEEVE = 1.4  # above this angle lie the collar and the other sleeve
