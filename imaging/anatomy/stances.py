@@ -37,7 +37,7 @@ BENT = 0.55  # least share of a free arm's length between shoulder and wrist
 # knees bend by 5 and by 10 to 40 (Perry, Gait Analysis, 1992, initial contact and pre-swing).
 LEAD_LEG = (0.36, 0.27)  # radians: thigh, shin
 REAR_LEG = (-0.22, -0.55)
-LEAD_ARM = (0.30, 0.70)  # radians: upper arm and forearm of the other side swing along
+LEAD_ARM = (0.30, 0.55)  # radians: upper arm and forearm of the other side swing along
 REAR_ARM = (-0.30, -0.15)
 TRACK = 0.022  # statures from the middle line to an ankle: feet walk on nearly one line
 
