@@ -4,12 +4,28 @@ A test whose part is missing is skipped with a sentence that says how to get it.
 DRESSFORM_REQUIRE=all the same is a failure, so that nothing is silently left out.
 """
 
+import copy
+import json
+import math
 import os
 import sys
+from random import Random
 
 import pytest
 from dressform.comfyui import environment, launch, session, source
 from dressform.comfyui.server import Server
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+# The same examples on every machine: a failure elsewhere can be repeated here.
+settings.register_profile(
+    "dressform",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("dressform")
 
 REQUIRE_ALL = os.environ.get("DRESSFORM_REQUIRE") == "all"
 
@@ -67,3 +83,100 @@ def comfyui(comfyui_folder, tmp_path_factory):
     base = tmp_path_factory.mktemp("comfyui")
     with Server(comfyui_folder, packs=[session.PACK], base=base).start() as server:
         yield server
+
+
+# Whole documents drawn step by step by hypothesis take it a hundred times longer.
+SEEDS = st.integers(0, 2**64 - 1)
+STROKES = {
+    "version": 1,
+    "width": 60,
+    "height": 80,
+    "photo": "00ff",
+    "strokes": [
+        {
+            "role": "head",
+            "points": [[1, 2, 0.5], [3.25, 4, 1]],
+            "radius_px": 3,
+            "color": "#e69f00",
+            "closed": True,
+            "source": "drawn",
+        }
+    ],
+    "landmarks": [[10.5, 20, 0.25]] * 18,
+}
+PLACES = (
+    ("version",),
+    ("width",),
+    ("height",),
+    ("photo",),
+    ("strokes",),
+    ("landmarks",),
+    ("landmarks", 17),
+    ("landmarks", 17, 0),
+    ("strokes", 0),
+    *(("strokes", 0, key) for key in STROKES["strokes"][0]),
+    ("strokes", 0, "points", 1),
+    ("strokes", 0, "points", 1, 0),
+    ("strokes", 0, "points", 1, 2),
+)
+
+
+NUMBERS = (0, 1, -1, 1.0, 0.1, 18, 500, 60.5, -61, 121, 1e6, 1e-9, 10**30, -0.0, 1e308, 2**53)
+SCALARS = (*NUMBERS, None, True, False, "", "head", "tail", "#E69F00", "#e69f00\n", "00ff\n", "1")
+HOSTILE = ("../..", "__proto__", "\ud800", "\0", "\u202e", "x" * 9000, "'; DROP TABLE", "{}", "[")
+HOLDERS = ([], {}, [[]], [None], [1, 2], [[1, 2, 3]] * 18, [[0, 0, 0.5]] * 18, [{"role": "head"}])
+
+
+def changed_document(random, *, special=()):
+    """A stroke document, as Python has it from JSON, with one to three things put wrong."""
+    document = copy.deepcopy(STROKES)
+    for place in random.sample(PLACES, random.randint(1, 3)):
+        holder = document
+        put = random.choice((*SCALARS, *HOSTILE, *HOLDERS, random.uniform(-99, 99), *special))
+        try:
+            for step in place[:-1]:
+                holder = holder[step]
+            kind = random.randrange(6)
+            if kind == 0:
+                del holder[place[-1]]
+            elif kind == 1:
+                holder[random.choice(HOSTILE)] = put
+            elif kind == 2:
+                holder[place[-1]] = [holder[place[-1]]] * random.choice((2, 501))
+            else:
+                holder[place[-1]] = put
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took the place away
+    return document
+
+
+def spoiled_text(random):
+    """The text of a document, cut, with something put in, or none at all."""
+    text = json.dumps(STROKES)
+    at = random.randrange(len(text))
+    letters = "".join(chr(random.randrange(0x2FFFF)) for _ in range(random.randrange(6)))
+    put = random.choice((letters, "NaN", "-Infinity", "1e999", "9" * 5000, "[" * 9000, "\\u", '"'))
+    return random.choice((text[:at], text[:at] + put + text[at:], text[at:], put, put * 9))
+
+
+@pytest.fixture(scope="session")
+def changed():
+    """A hypothesis strategy: stroke documents with something wrong, as parsed JSON without NaN."""
+    return SEEDS.map(lambda seed: changed_document(Random(seed)))  # noqa: S311
+
+
+@pytest.fixture(scope="session")
+def malformed():
+    """1,400 texts that a stranger's workflow may hold as strokes; all but a few are malformed."""
+    texts = []
+
+    @settings(max_examples=1400)
+    @given(SEEDS)
+    def collect(seed):
+        random = Random(seed)  # noqa: S311
+        special = (math.nan, math.inf, -math.inf)
+        document = json.dumps(changed_document(random, special=special))
+        texts.append(random.choice((document, document, spoiled_text(random))))
+
+    collect()
+    return list(dict.fromkeys(texts))

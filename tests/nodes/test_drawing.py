@@ -240,3 +240,27 @@ class TestRefusals:
 
     def test_a_single_pixel_is_a_photo(self, nodes, torch):
         assert strokes.from_json(draw(nodes, torch.zeros(1, 1, 1, 3))[0]).width == 1
+
+    def test_a_thousand_malformed_texts_are_refused_with_a_sentence(self, nodes, malformed):
+        answers = [nodes.DrawHints.validate_inputs(strokes=text) for text in malformed]
+        sentences = [answer for answer in answers if answer is not True]
+        assert len(sentences) >= 1000
+        for sentence in sentences:
+            assert " must " in sentence
+            assert sentence.endswith("重画。")
+            assert len(sentence) < 600
+            assert sentence.isprintable()
+
+    def test_a_batch_of_documents_is_bounded(self, nodes):
+        from dressform.nodes import documents
+
+        one = strokes.to_json(document())
+        assert len(documents.read(documents.join([one] * 3), "hints")) == 3
+        with pytest.raises(ValueError, match="a list of 1 to 256 of them"):
+            documents.read(documents.join([one] * 257), "hints")
+        with pytest.raises(ValueError, match="a list that cannot be read"):
+            documents.read("[" + " " * documents.MAX_BATCH_BYTES + "0,0]", "hints")
+        with pytest.raises(ValueError, match="hints, document 1: stroke 0: role must be"):
+            documents.read(documents.join([one, one.replace("head", "tail")]), "hints")
+        with pytest.raises(ValueError, match="strokes must be text, got list"):
+            documents.read([one], "hints")
