@@ -114,14 +114,11 @@ export class DrawingWidget {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const isControl = event.target instanceof HTMLElement && event.target !== this.keys;
-    const command = commandOf(event);
-    // Arrows, Space and Enter work the button, list or slider that has the focus.
-    const isUndo = command === "undo" || command === "redo";
-    if (isControl && !isUndo && (command === null || isOfControls(command))) return;
     if (!isKept(event)) return;
     event.stopPropagation();
-    if (command === null) return;
+    const command = commandOf(event);
+    const isUndo = command === "undo" || command === "redo";
+    if (command === null || (!isUndo && isOfControl(event))) return;
     event.preventDefault();
     if (isUndo) hideFromGraph(event);
     this.run(command);
@@ -375,9 +372,10 @@ function sizeOf({ width, height, fingerprint }) {
   return { width, height, fingerprint };
 }
 
-/** Whether a command's key means something to a button, list or slider. @param {string} command */
-function isOfControls(command) {
-  return command === "hand" || command.startsWith("nudge:") || command === "delete";
+/** Whether a key works the list, slider or button that has the focus. @param {KeyboardEvent} event */
+function isOfControl({ target, key }) {
+  if (target instanceof HTMLSelectElement || target instanceof HTMLInputElement) return true;
+  return target instanceof HTMLButtonElement && key === " ";
 }
 
 /**
