@@ -12,11 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from . import strokes
+from .body import IMPLIED
 from .pose import NAMES, Pose
 from .strokes import StrokeDocument
 
 TRUNK = ("Neck", "RShoulder", "LShoulder", "RHip", "LHip")
-# Where a joint is unknown it keeps its place beside this one, which comes first.
+# A joint of which the new photo shows nothing keeps its place beside this one, which comes first:
+# an arm that was drawn on the hip stays there, though another photo implies hanging arms.
 BESIDE = {
     "Nose": "Neck",
     "RElbow": "RShoulder",
@@ -63,7 +65,8 @@ def refit(document: StrokeDocument, pose: Pose, *, photo: str = "") -> StrokeDoc
     Args:
         document: Its landmarks say where the body was. Without them the strokes are only scaled
             and centred, see `doubts`.
-        pose: The body on the new photo, see `body.locate`.
+        pose: The body on the new photo, see `hints.settle`; joints that proportions alone place,
+            by their confidence, take the stance of the strokes.
         photo: `strokes.fingerprint` of the new photo.
 
     Returns:
@@ -179,9 +182,9 @@ def _change(old: np.ndarray, new: np.ndarray) -> _Change:
     turn, scale = _similarity(before, after, weight)
     trunk = _sheared(before, after, weight, scale * turn)
     at, there = _by_name(old[:, :2]), _by_name(new[:, :2])
-    sure = _by_name(np.minimum(old[:, 2], new[:, 2]))
+    shown = _by_name((old[:, 2] > 0) & (new[:, 2] > IMPLIED))
     for name, other in BESIDE.items():
-        if sure[name] <= 0:
+        if not shown[name]:
             there[name] = there[other] + trunk @ (at[name] - at[other])
     return _Change(at, there, _trunk_length(old), scale, turn, trunk)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..imaging import body, parse, refit, strokes
+from ..imaging import body, hints, parse, refit, strokes
 from ..imaging.parsing import Parsing
 from ..imaging.pose import Pose
 from ..imaging.strokes import StrokeDocument
@@ -118,4 +118,6 @@ def _located(picture: np.ndarray, parsing: Parsing | None) -> Pose | None:
             f"parsing must be {height}x{width} like image, got {found.size[0]}x{found.size[1]}. "
             "Connect the parsing of the same photo."
         )
-    return body.locate(found) if (found.garment | found.mannequin).any() else None
+    if not (found.garment | found.mannequin).any():
+        return None
+    return hints.settle(found, body.locate(found))

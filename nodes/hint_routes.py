@@ -99,8 +99,8 @@ def refit(content: dict) -> dict:
     Raises:
         Refused: photo or document cannot be used, or neither garment nor mannequin is found.
     """
+    from ..imaging import hints, strokes
     from ..imaging import refit as refitting
-    from ..imaging import strokes
 
     photo = _photo(content, ("photo", "document"))
     try:
@@ -108,7 +108,8 @@ def refit(content: dict) -> dict:
     except ValueError as error:
         raise Refused(400, "bad-document", str(error)) from error
     parsing, pose = _body(photo.file)
-    fitted = refitting.refit(document, pose, photo=parsing.photo)
+    settled = hints.settle(parsing, pose)  # as the landmarks of a proposal are
+    fitted = refitting.refit(document, settled, photo=parsing.photo)
     return _told(photo, fitted, (*refitting.doubts(document), *parsing.warnings))
 
 

@@ -159,6 +159,17 @@ def test_a_joint_that_nobody_knows_follows_the_trunk():
     assert np.abs(points(refit.refit(document, wild)) - line[:, :2]).max() < 5
 
 
+def test_a_limb_of_which_the_photo_shows_nothing_keeps_its_stance():
+    implied = body(STANDING)
+    for name in ("RElbow", "RWrist"):
+        implied.keypoints[name] = implied.keypoints[name]._replace(confidence=0.3)
+    start = outlines(body(HAND_ON_HIP))
+    moved = refit.refit(start, implied)
+    for found, before in zip(moved.strokes, start.strokes, strict=True):
+        if found.role in ("arm_right", "hand_right"):
+            assert np.abs(np.array(found.points) - np.array(before.points)).max() < 0.1
+
+
 def test_without_landmarks_strokes_are_scaled_about_the_middle_and_it_is_said():
     document = every_role()._replace(landmarks=())
     moved = refit.refit(document, body(STANDING, size=(1040, 1000)))
