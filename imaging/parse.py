@@ -65,8 +65,9 @@ def _read(
     if segment is not None:
         reading = reading._replace(shares=segment(small))
     look = network.look(small, reading.shares)
-    look = look._replace(kind=person.weigh(look.kind, small, reading.shares.argmax(-1)))
-    kind = assessment.kind(look.kind)
+    first = reading.shares.argmax(-1)
+    look = look._replace(kind=person.weigh(look.kind, small, first))
+    kind = assessment.hung_or_laid(assessment.kind(look.kind), first)
     shares = assessment.without_impossible(reading.shares, kind)
     shares, several = figures.single_out(shares)
     found = shares.argmax(-1).astype(np.uint8)

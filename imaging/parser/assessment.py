@@ -17,6 +17,9 @@ BARE = ("ghost", "hanger", "flatlay")
 # A mannequin is denied, and a back or turned view claimed from shapes alone, only on odds better
 # than even: where they are wrong, a mannequin is left in the picture or the body placed askew.
 SURE_BARE, SURE_VIEW = 0.6, 0.6
+# Hooks of the rendered hangers reach above the garment by 0.02 to 0.11 of its height; a row of
+# fewer pixels of the working copy is no hook.
+LEAST_HOOK, LEAST_HOOK_PX = 0.015, 2
 # Keeps the logarithm of certain odds finite.
 LEAST_ODDS = 1e-3
 # Standardised measurements beyond this are outliers; a linear model must not extrapolate them.
@@ -34,6 +37,24 @@ def kind(odds: dict[str, float]) -> str:
 def likeliest(odds: dict[str, float]) -> str:
     """Returns the name with the best odds."""
     return max(odds, key=lambda name: odds[name])
+
+
+def hung_or_laid(kind: str, label_map: np.ndarray) -> str:
+    """Names a hanger without a hook above the garment what it is: a garment that lies.
+
+    Args:
+        kind: One of `parsing.KINDS`; all but "hanger" pass unchanged.
+        label_map: (h, w) uint8, the working copy's.
+    """
+    rows = np.flatnonzero((label_map == labels.GARMENT).any(1))
+    if kind != "hanger" or not len(rows):
+        return kind
+    reach = max(1, round(LEAST_HOOK * len(rows)))
+    above = label_map[: max(0, rows[0] - reach)]
+    if not len(above):  # cut off by the frame, who knows
+        return kind
+    hook = ((above == labels.SUPPORT).sum(1) >= LEAST_HOOK_PX).any()
+    return kind if hook else "flatlay"
 
 
 def without_impossible(shares: np.ndarray, kind: str) -> np.ndarray:

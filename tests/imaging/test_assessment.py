@@ -128,3 +128,25 @@ def test_confidence_grows_with_the_networks_certainty_and_that_of_the_mirrored_p
     assert sure > assessment.confidence(certain(drawn(NECK, *ARMS, *LEGS), 0.6), 0.99, SURE_LOOK)
     assert sure > assessment.confidence(shares, 0.5, SURE_LOOK)
     assert 0 < sure < 1
+
+
+HOOK = (80, 116, 119, 122)
+
+
+@pytest.mark.parametrize(
+    ("label_map", "named"),
+    [
+        (drawn(support=[HOOK]), "hanger"),
+        (drawn(support=[(118, 100, 130, 140)]), "flatlay"),
+        (drawn(), "flatlay"),
+        (drawn(garment=(0, 84, 225, 156)), "hanger"),
+        (np.zeros((9, 9), np.uint8), "hanger"),
+    ],
+    ids=["with a hook", "collar called a hanger", "nothing", "cut off above", "empty"],
+)
+def test_a_hanger_has_a_hook_above_the_garment(label_map, named):
+    assert assessment.hung_or_laid("hanger", label_map) == named
+
+
+def test_other_kinds_need_no_hook():
+    assert assessment.hung_or_laid("ghost", drawn()) == "ghost"
