@@ -180,7 +180,7 @@ def test_parse_tells_a_person_from_a_mannequin():
 def test_parse_leaves_no_mannequin_where_the_kind_has_none(monkeypatch):
     photo, _ = drawn_mannequin()
     for kind in assessment.BARE:
-        monkeypatch.setattr(assessment, "kind", lambda _found, kind=kind: kind)
+        monkeypatch.setattr(assessment, "hung_or_laid", lambda *_found, kind=kind: kind)
         parsing = parse.parse(photo)
         assert parsing.kind == kind
         assert not parsing.mannequin.any()
