@@ -309,6 +309,12 @@ export class Editor {
     this.onChange();
   }
 
+  /** Says something, or takes it back where it is being said. @param {string} code */
+  inform(code) {
+    this.notice = this.notice?.code === code ? null : { kind: "info", code };
+    this.onChange();
+  }
+
   dismiss() {
     this.notice = null;
     this.onChange();

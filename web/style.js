@@ -18,9 +18,10 @@ const CSS = `
   user-select: none; -webkit-user-select: none;
 }
 .df-root *, .df-root *::before { box-sizing: border-box; }
+.df-root [hidden] { display: none !important; }
 .df-root:fullscreen, .df-root.df-over { border-radius: 0; padding: 8px; }
 .df-root.df-over { position: fixed; inset: 0; width: 100vw; height: 100vh; margin: 0; border: 0; }
-.df-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 8px; flex: none; }
+.df-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 6px; flex: none; }
 .df-group { display: flex; align-items: center; gap: 1px; }
 .df-button {
   display: grid; place-items: center; width: 26px; height: 26px; padding: 0; border: 1px solid transparent;
@@ -49,7 +50,6 @@ const CSS = `
   background: color-mix(in srgb, var(--df-accent) 20%, var(--df-field)); border: 1px solid var(--df-accent);
   user-select: text; -webkit-user-select: text;
 }
-.df-notice[hidden] { display: none; }
 .df-notice[data-kind="warn"] { background: color-mix(in srgb, #e69f00 22%, var(--df-field)); border-color: #e69f00; }
 .df-notice[data-kind="error"] { background: color-mix(in srgb, #d55e00 22%, var(--df-field)); border-color: #d55e00; }
 .df-notice.df-flash { animation: df-flash 0.5s 2; }
@@ -73,7 +73,6 @@ const CSS = `
   position: absolute; left: 0; top: 0; transform-origin: 0 0; background: #fff;
   outline: var(--df-pixel, 1px) solid #0009; pointer-events: none;
 }
-.df-paper[hidden] { display: none; }
 .df-photo { display: block; width: 100%; height: 100%; max-width: none; }
 .df-photo:not([src]) { visibility: hidden; }
 .df-layer { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; transform-origin: 0 0; }
@@ -89,7 +88,6 @@ const CSS = `
 .df-hint span {
   display: inline-block; padding: 3px 8px; border-radius: 6px; color: #fff; background: #000a;
 }
-.df-hint[hidden] { display: none; }
 `;
 
 /** Adds the sheet once. */

@@ -14,7 +14,7 @@ const GROUPS = Object.freeze([
   ["undo", "redo"],
   ["mirror", "mirror-copy", "delete", "clear"],
   ["propose", "propose-rest"],
-  ["zoom-out", "zoom-fit", "zoom-in", "fullscreen"],
+  ["zoom-out", "zoom-fit", "zoom-in", "fullscreen", "help"],
 ]);
 const MAX_RADIUS = 100; // of the slider; a document's strokes may be wider
 

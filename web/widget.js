@@ -103,8 +103,6 @@ export class DrawingWidget {
     keys.readOnly = true;
     keys.inputMode = "none";
     keys.setAttribute("aria-label", this.host.texts.canvas);
-    keys.title = this.host.texts.help;
-    this.stage.title = "";
     return keys;
   }
 
@@ -145,6 +143,7 @@ export class DrawingWidget {
       propose: () => void editor.propose(false),
       "propose-rest": () => void editor.propose(true),
       dismiss: () => editor.dismiss(),
+      help: () => editor.inform("help"),
       pressure: () => editor.set({ pressure: !editor.pressure }),
       thinner: () => this.widen(1 / RADIUS_STEP),
       thicker: () => this.widen(RADIUS_STEP),
@@ -181,8 +180,7 @@ export class DrawingWidget {
 
   block() {
     if (!this.editor.base && this.editor.notice === null) {
-      this.editor.notice = { kind: "info", code: "no-photo" };
-      this.update();
+      this.editor.inform("no-photo");
     }
     this.notice.flash();
   }

@@ -35,8 +35,8 @@ test("every English word has a Chinese one with the same places", () => {
 
 test("every code that is thrown has its sentence", () => {
   const codes = FILES.flatMap((name) =>
-    [...source(name).matchAll(/new DocumentError\("([\w-]+)"|code: "([\w-]+)"/g)].map(
-      ([, one, other]) => one ?? other,
+    [...source(name).matchAll(/new DocumentError\("([\w-]+)"|code: "([\w-]+)"|inform\("([\w-]+)"/g)].map(
+      ([, one, other, told]) => one ?? other ?? told,
     ),
   );
   assert.ok(codes.length > 15);
@@ -95,6 +95,15 @@ test("the keys that a tooltip names do what the button does", () => {
         shiftKey: parts.includes("Shift"),
       });
       assert.equal(commandOf(pressed), TOOLS.includes(name) ? `tool:${name}` : name, shown);
+    }
+  }
+});
+
+test("the help names every key of the tooltips in both languages", () => {
+  for (const sentence of [en["notice.help"], zh["notice.help"]]) {
+    for (const label of Object.values(LABELS)) {
+      const keys = label.replace("Ctrl+Shift+Z, ", "").split(" ");
+      assert.ok(keys.every((one) => sentence.includes(one)), label);
     }
   }
 });
