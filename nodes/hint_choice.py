@@ -120,4 +120,4 @@ def _located(picture: np.ndarray, parsing: Parsing | None) -> Pose | None:
         )
     if not (found.garment | found.mannequin).any():
         return None
-    return hints.settle(found, body.locate(found))
+    return hints.settle(found, body.locate(found)).turned

@@ -108,7 +108,7 @@ def refit(content: dict) -> dict:
     except ValueError as error:
         raise Refused(400, "bad-document", str(error)) from error
     parsing, pose = _body(photo.file)
-    settled = hints.settle(parsing, pose)  # as the landmarks of a proposal are
+    settled = hints.settle(parsing, pose).turned  # as the landmarks of a proposal are
     fitted = refitting.refit(document, settled, photo=parsing.photo)
     return _told(photo, fitted, (*refitting.doubts(document), *parsing.warnings))
 
