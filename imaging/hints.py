@@ -16,7 +16,9 @@ PROPORTIONS = tuple(builds.BUILDS)
 STANCES = stances.STANCES
 HEAD_TURNS = stances.HEAD_TURNS
 
-TRUNK_SHOWN = 0.3  # of the trunk; less is the gap between the legs
+# Share of a part that must be bare, where it is not SHOWN: less of the trunk is the gap between
+# the legs, less of the neck a ring in a hood's opening.
+LEAST_SHOWN = {"torso": 0.3, "neck": 0.09}
 WIDE = 0.75  # share of an arm's width that must be bare somewhere; less lies beside a sleeve
 WHOLE = 0.95  # share of a part that is bare, but for thin tips, where nothing covers it
 TOUCHED = 0.004  # share of a part that may lie on the garment's rim as if it did not
@@ -196,7 +198,7 @@ def _outlined(
     area = _farthest(area, stage, role, shapes)
     if role.startswith("arm") and not _wide(area, stage.fill(polygon)):
         return []
-    if area.sum() < (TRUNK_SHOWN if role == "torso" else SHOWN) * stage.fill(polygon).sum():
+    if area.sum() < LEAST_SHOWN.get(role, SHOWN) * stage.fill(polygon).sum():
         return []
     return [_around(stage, role, polygon, area, f)]
 

@@ -203,11 +203,13 @@ def test_a_childs_head_is_larger():
     assert height("child") > 1.2 * height("auto")
 
 
-def test_a_high_collar_cuts_the_head_and_the_face():
+def test_a_high_collar_cuts_the_head_and_the_face_and_leaves_no_scrap_of_neck():
     parsing = painted()
     label_map = parsing.label_map.copy()
     label_map[60:100, 120:180] = labels.GARMENT
+    label_map[90:98, 145:155] = labels.INTERIOR
     document = hints.propose(parsing._replace(label_map=label_map), located())
+    assert "neck" not in roles(document)
     head = [s for s in document.strokes if s.role in ("head", "face")]
     assert {s.role for s in head} == {"head", "face"}
     assert max(y for s in head for _, y, _ in s.points) < 64

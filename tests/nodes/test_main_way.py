@@ -114,7 +114,7 @@ def test_hints_are_strokes_for_what_the_dress_form_lacks(nodes, load, parse):
     document = json.loads(hints)
     assert document["photo"] == parse("dressform", photo)[0][0].photo != ""
     roles = {stroke["role"] for stroke in document["strokes"]}
-    assert {"head", "neck", "leg_left", "leg_right"} <= roles
+    assert {"head", "hand_left", "hand_right", "leg_left", "leg_right"} <= roles
     assert len(pose[0]["people"][0]["pose_keypoints_2d"]) == 54
     assert silhouette.shape == photo.shape[:3]
     assert 0.05 < silhouette.mean() < 0.6
