@@ -20,6 +20,7 @@ import { make, Toolbar } from "./toolbar.js";
  * @property {(path: string) => string} apiURL
  * @property {(event: PointerEvent | WheelEvent) => void} forward
  * @property {(text: string) => void} changed
+ * @property {(node: any) => any} lastOutput of a node, kept by ComfyUI over a change of tab
  */
 
 export const MIN_HEIGHT_PX = 380;
@@ -220,6 +221,7 @@ export class DrawingWidget {
     if (this.element.dataset.nodeId !== String(this.node.id)) {
       this.element.dataset.nodeId = String(this.node.id);
     }
+    if (!this.lastRun) this.take(this.host.lastOutput(this.node));
     const loaded = upstream(this.node, this.inputName);
     const run = this.lastRun;
     const reference = loaded ?? (run && { ...run.photo, ...sizeOf(run) });
@@ -272,11 +274,16 @@ export class DrawingWidget {
 
   /** @param {any} output of a run */
   ran(output) {
+    this.take(output);
+    this.look();
+  }
+
+  /** @param {any} output */
+  take(output) {
     const [sent] = output?.dressform_hints ?? [];
     if (!sent?.photo) return;
     this.lastRun = sent;
     this.editor.ran(sent);
-    this.look();
   }
 
   // Full screen.
