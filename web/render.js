@@ -104,8 +104,8 @@ export function addStroke(path, stroke, scale, widening = 1) {
 export function discsOf(stroke, scale, widening = 1) {
   const thinnest = widening * MIN_RADIUS_PX;
   return stroke.points.map(([x, y, pressure]) => ({
-    x: x * scale.x + 0.5,
-    y: y * scale.y + 0.5,
+    x: (x + 0.5) * scale.x,
+    y: (y + 0.5) * scale.y,
     radius: Math.max(widening * stroke.radius_px * pressure * scale.radius, thinnest),
   }));
 }

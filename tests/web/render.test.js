@@ -60,8 +60,9 @@ test("radii grow by the mean of both scales and are never too thin to see", () =
   assert.deepEqual(scale, { x: 4, y: 1, radius: 2 });
   addStroke(path, stroke({ points: [[0, 0, 0.5]], radius_px: 3 }), scale);
   addStroke(path, stroke({ points: [[0, 0, 0]] }), scale);
-  assert.equal(path.rings[0][0][0], 3.5);
-  assert.equal(path.rings[1][0][0], 0.5 + MIN_RADIUS_PX);
+  // Pixels are squares: the centre of the first one is at 2 of a canvas four times as wide.
+  assert.equal(path.rings[0][0][0], 2 + 3);
+  assert.equal(path.rings[1][0][0], 2 + MIN_RADIUS_PX);
 });
 
 test("a closed stroke has a piece from its last point to its first", () => {
