@@ -7,14 +7,17 @@ import numpy as np
 
 from .. import masks
 from ..parsing import Parsing
+from ..pose import NAMES
 from . import figure, habits
 
 POINTS = 260  # sampled on mannequin and garment; more change joints by less than a pixel
+GUESSED = 0.5  # share of its confidence that the network deserves for arms that are not there
 EMPTY = 0.05  # statures off the figure at which cloth hangs empty
 
 HEADED = {"full", "person"}
 ARMED = {"full", "headless", "person"}
 LEGGED = {"full", "headless", "armless", "legs", "person"}
+ARMLESS = {"armless", "dressform", "legs"}
 FILLED = {"full", "headless", "ghost", "person", "unknown"}  # their sleeves have arms in them
 
 
@@ -52,8 +55,8 @@ def gather(small: Parsing) -> Evidence:
     points, is_mannequin = _sample(body, small.mannequin)
     garment = masks.largest(small.garment) if small.garment.any() else body
     top, hem = _extent(garment)
-    weights = _weights(small)
-    cut = None
+    flared = small.region != "upper" and not _forked(garment)
+    weights, cut = _weights(small), None
     if small.kind == "legs" and small.mannequin.any():
         cut = float(np.flatnonzero(small.mannequin.any(1))[0])
     return Evidence(
@@ -64,9 +67,9 @@ def gather(small: Parsing) -> Evidence:
         weights,
         np.inf if small.kind in LEGGED else float(np.flatnonzero(body.any(1))[-1]),
         -np.inf if weights[figure.PARTS.index("shoulders")] else top,
-        small.region != "upper" and not _forked(garment),
-        small.joints,
-        habits.Habits(small.view, small.region, top, hem, cut),
+        flared,
+        _trusted(small),
+        habits.Habits(small.view, small.region, top, hem, flared, _waist_px(garment), cut),
     )
 
 
@@ -94,6 +97,15 @@ def with_sleeves(e: Evidence, kind: str, sleeves: np.ndarray, built: figure.Figu
     )
 
 
+def _trusted(small: Parsing) -> np.ndarray | None:
+    """The network's joints; where an arm hangs that is not there it can only guess."""
+    if small.joints is None or small.kind not in ARMLESS:
+        return small.joints
+    trust = np.ones((len(NAMES), 3))
+    trust[[name[1:] in ("Elbow", "Wrist") for name in NAMES], 2] = GUESSED
+    return small.joints * trust
+
+
 def _sample(body: np.ndarray, mannequin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """About POINTS pixels of the body on an even grid."""
     step = max(1, round(np.sqrt(body.sum() / POINTS)))
@@ -112,6 +124,13 @@ def _extent(garment: np.ndarray) -> tuple[float, float]:
     band = garment[:, int(middle - reach) : int(middle + reach) + 1]
     inner = np.flatnonzero(band.any(1))
     return float(rows[0]), float(inner[-1] if len(inner) else rows[-1])
+
+
+def _waist_px(garment: np.ndarray) -> float:
+    """Width of the garment's uppermost fifteenth."""
+    rows = np.flatnonzero(garment.any(1))
+    band = garment[rows[0] : rows[0] + max(2, len(rows) // 15)]
+    return float(np.ptp(np.flatnonzero(band.any(0)))) + 1
 
 
 def _forked(garment: np.ndarray) -> bool:

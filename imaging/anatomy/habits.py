@@ -20,6 +20,8 @@ class Habits(NamedTuple):
         view: One of `parsing.VIEWS`.
         region: One of `parsing.REGIONS`.
         top, hem: Rows where the garment begins, and where it ends about its middle.
+        flared: Whether it hangs free of the legs.
+        waist_px: Its width where it begins.
         cut: Row where a mannequin of legs alone begins; None on others.
         sleeves: (2,) radians by which the arms at picture left and right stand out, as their
             sleeves say; NaN where there is no sleeve. None before anybody looked.
@@ -29,6 +31,8 @@ class Habits(NamedTuple):
     region: str
     top: float
     hem: float
+    flared: bool = False
+    waist_px: float = 0.0
     cut: float | None = None
     sleeves: np.ndarray | None = None
 
@@ -80,8 +84,13 @@ def _garment(usual: Habits, rows: np.ndarray) -> list[_Deviation]:
     if usual.cut is not None:
         found.append(((height(usual.cut) - p.CUT_HEIGHT) / p.CUT_SPREAD, BOUND))
     if usual.region == "lower":
-        away = (height(usual.top) - p.WAISTBAND_HEIGHT) / p.WAISTBAND_SPREAD
-        return [*found, (away, BOUND)]
+        found.append(((height(usual.top) - p.WAISTBAND_HEIGHT) / p.WAISTBAND_SPREAD, BOUND))
+        if usual.waist_px:
+            wide = np.log(usual.waist_px / stature / p.WAISTBAND_WIDTH[0])
+            found.append((wide / p.WAISTBAND_WIDTH[1], BOUND))
+        if usual.flared:
+            found.append(((height(usual.hem) - p.SKIRT_HEM[0]) / p.SKIRT_HEM[1], BOUND))
+        return found
     found.append(((height(usual.top) - mix(p.COLLAR_HEIGHT)) / p.COLLAR_SPREAD, BOUND))
     if usual.region in p.HEM_HEIGHT:
         common, spread = p.HEM_HEIGHT[usual.region]

@@ -74,6 +74,8 @@ COLLAR_SPREAD = 0.012
 WAISTBAND_HEIGHT = 0.612
 WAISTBAND_SPREAD = 0.010
 HEM_HEIGHT = {"upper": (0.450, 0.033), "dress": (0.255, 0.050)}  # mean, deviation
+SKIRT_HEM = (0.292, 0.075)  # mean, deviation
+WAISTBAND_WIDTH = (0.172, 0.09)  # mean, and deviation as a share of it
 CUT_HEIGHT, CUT_SPREAD = 0.656, 0.006  # where mannequins of legs alone begin
 
 # How bodies on display stand: means and deviations of the training scenes. Angles are in radians.
@@ -89,7 +91,7 @@ FOREARM_SHARE, FOREARM_SPREAD = 0.75, 0.05  # its angle as a share of the upper 
 
 # Angle from the axis of the upper arm to the outer edge of the sleeve; empty sleeves fall in. Over
 # 266 arms the edge tells the arm to 0.03 where sleeves are filled, and to 0.06 where they are not.
-SLEEVE_FILLED = 0.23
+SLEEVE_FILLED = 0.21
 SLEEVE_EMPTY = {"armless": 0.08, "dressform": 0.035}
 SLEEVE_SPREAD = 0.06
 SLEEVE_RING = (0.08, 0.14)  # statures from the shoulder where the edge is looked for

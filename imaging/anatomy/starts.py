@@ -25,16 +25,16 @@ def starts(e: Evidence, small: Parsing) -> np.ndarray:
 
 
 def _from_garment(e: Evidence, small: Parsing) -> np.ndarray:
-    top, bottom = e.usual.top, float(e.points[:, 1].max())
+    top = e.usual.top
+    body = small.mannequin | small.garment | small.interior
+    bottom = float(np.flatnonzero(body.any(1))[-1])
     length = max(e.usual.hem - top, 4.0)
     inside = e.points[(e.points[:, 1] >= top) & ~e.is_mannequin]
     inside = inside if len(inside) else e.points
     x = float(np.median(inside[:, 0]))
     if small.region == "lower":
         begin = p.WAISTBAND_HEIGHT
-        band = inside[inside[:, 1] < top + 0.1 * length] if len(inside) > 40 else inside
-        wide = max(float(np.ptp(band[:, 0])) if len(band) > 2 else 0.0, 0.2 * length)
-        stature = wide / 0.17
+        stature = max(e.usual.waist_px, 0.2 * length) / p.WAISTBAND_WIDTH[0]
     else:
         begin = p.COLLAR_HEIGHT[0]
         hem, _ = p.HEM_HEIGHT.get(small.region, p.HEM_HEIGHT["upper"])
