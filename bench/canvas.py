@@ -259,7 +259,8 @@ def main() -> None:
         options.error("Chromium is missing. Install it: apt-get install chromium.")
     weights = document_kilobytes()
     vue = RENDERERS[given.renderer]
-    refusals = {}
+    refusals: dict[str, str] = {}
+    moves: list[Move] = []
     with session.started() as server, sync_api.sync_playwright() as playwright:
         install.lend_samples(server.base / "input")
         browser = playwright.chromium.launch(

@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 READY = "window.app?.extensionManager && 'DressformTryOn' in LiteGraph.registered_node_types"
-START_TIMEOUT_MS = 120_000
+START_TIMEOUT_MS = 300_000  # 8 s seen; machines that also compute take far longer
 PACKAGE = "comfyui-frontend-package"
 PIP_TIMEOUT_S = 300  # 30 MB
 PICTURES = Path(__file__).parents[2] / "out" / "browser"  # where a person looks at screenshots
@@ -103,10 +103,11 @@ def editor(chromium, request):
             _set(server.url, wanted)
             # A context is a browser profile of its own.
             page = pages[key] = chromium.new_page(viewport={"width": 1700, "height": 1100})
+            page.set_default_timeout(START_TIMEOUT_MS)
             page.server, page.errors = server, []
             page.on("pageerror", lambda error: page.errors.append(str(error)))
             page.goto(server.url)
-            page.wait_for_function(READY, timeout=START_TIMEOUT_MS)
+            page.wait_for_function(READY)
         return pages[key]
 
     yield open_page
@@ -223,9 +224,9 @@ class Drawing:
         code = f"([element, ...values]) => {expression}"
         return self.page.evaluate(code, [self.root, *values])
 
-    def wait(self, expression, *values, timeout=60_000):
+    def wait(self, expression, *values):
         code = f"([element, ...values]) => {expression}"
-        self.page.wait_for_function(code, arg=[self.root, *values], timeout=timeout)
+        self.page.wait_for_function(code, arg=[self.root, *values])
 
     @property
     def document(self):
@@ -309,7 +310,7 @@ class Drawing:
           app.api.addEventListener('execution_error', end('error'), { once: true })
           return app.queuePrompt(0, 1)
         }""")
-        self.page.wait_for_function("window.ended", timeout=300_000)
+        self.page.wait_for_function("window.ended")
         return self.page.evaluate("window.ended")
 
     def picture(self, name):

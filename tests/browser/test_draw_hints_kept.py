@@ -29,6 +29,7 @@ WIRED = """isWhole => {
   const render = add('DressformRenderHints', 960, 120)
   wire(draw, 'hints', render, 'hints')
   wire(load, 'IMAGE', render, 'image')
+  wire(render, 'hinted_photo', add('PreviewImage', 1320, 120), 'images')
   if (!isWhole) return render.id
   const parse = add('DressformParsePhoto', 60, 620)
   const propose = add('DressformProposeHints', 60, 850)
@@ -73,7 +74,7 @@ def test_page_reload_keeps_the_strokes(draw, frontend, vue_nodes):
                  .some(kept => kept.includes('DressformDrawHints') && kept.includes('drawn'))"""
     )
     drawing.page.reload()
-    drawing.page.wait_for_function("window.app?.graph?.getNodeById?.(2)", timeout=120_000)
+    drawing.page.wait_for_function("window.app?.graph?.getNodeById?.(2)")
     assert drawing_in(drawing, "app.graph.getNodeById(2)").text == text
 
 
@@ -82,9 +83,11 @@ def test_copy_of_the_node_has_the_strokes_and_a_life_of_its_own(draw, vue_nodes)
     drawing = draw(VueNodes_Enabled=vue_nodes)
     drawing.drag(*DIAGONAL)
     text = drawing.text
-    drawing.leave()
-    drawing.page.evaluate("app.canvas.selectItems([app.graph.getNodeById(2)])")
-    drawing.keys("Control+c", "Control+v")
+    # What the keys for copy and paste call; a headless browser has no clipboard of its own.
+    drawing.page.evaluate("""() => {
+      app.canvas.copyToClipboard([app.graph.getNodeById(2)])
+      app.canvas.pasteFromClipboard()
+    }""")
     drawing.page.wait_for_function(f"{DRAWERS}.length === 2")
     copied = drawing_in(drawing, f"{DRAWERS}.find(node => node.id != 2)", has_photo=False)
     assert copied.text == text
@@ -177,7 +180,7 @@ def test_proposal_and_refit_come_from_the_server(draw, vue_nodes):
     drawing.drag((300, 700), (420, 720))
     (mine,) = drawing.strokes
     drawing.press("propose")
-    drawing.wait("element.dressform.document.strokes.length > 1", timeout=180_000)
+    drawing.wait("element.dressform.document.strokes.length > 1")
     proposed = drawing.document
     assert mine in proposed["strokes"]
     assert "head" in {s["role"] for s in proposed["strokes"] if s["source"] == "proposed"}
@@ -205,7 +208,7 @@ def test_what_the_user_drew_is_kept_and_only_the_rest_is_proposed(draw, vue_node
     drawing.drag((320, 40), (440, 200))
     mine = drawing.strokes
     drawing.press("propose-rest")
-    drawing.wait("element.dressform.document.strokes.length > 3", timeout=180_000)
+    drawing.wait("element.dressform.document.strokes.length > 3")
     assert [s for s in drawing.strokes if s["source"] == "drawn"] == mine
     theirs = {s["role"] for s in drawing.strokes if s["source"] == "proposed"}
     assert theirs

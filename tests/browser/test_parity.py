@@ -16,7 +16,8 @@ DOCUMENTS = 20
 MAX_LEVELS = 32  # of 255: what the eye and a ControlNet do not tell apart at an edge
 MAX_SHARE = 0.01  # of the picture's pixels that may differ by more
 SAMPLES = ("armless", "dressform", "full", "ghost", "headless", "legs")
-SIZES = ((300, 400), (24, 40), (768, 1024), (2000, 1500), (5, 3))  # width, height
+# Width and height. In smaller pictures than a thumbnail most pixels are the edge of some stroke.
+SIZES = ((300, 400), (96, 128), (768, 1024), (2000, 1500), (128, 96))
 SHOW = """([element, text, scale]) => {
   const widget = app.graph.getNodeById(2).widgets.find(one => one.name === 'strokes')
   widget.value = text
@@ -82,8 +83,9 @@ def test_canvas_and_python_draw_twenty_documents_alike(draw, scale):
     drawing = draw()
     shares = {name: difference(drawing, each, scale) for name, each in documents()}
     assert len(shares) == DOCUMENTS
-    worst = max(shares, key=shares.get)
-    sys.stdout.write(f"worst: {100 * shares[worst]:.3f} % of {worst} at scale {scale}\n")
+    worst = sorted(shares.items(), key=lambda pair: -pair[1])[:3]
+    listed = ", ".join(f"{100 * share:.3f} % of {name}" for name, share in worst)
+    sys.stdout.write(f"worst at scale {scale}: {listed}\n")
     assert {name: share for name, share in shares.items() if share > MAX_SHARE} == {}
 
 
