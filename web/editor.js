@@ -67,6 +67,7 @@ export class Editor {
     /** @type {Notice | null} */
     this.notice = null;
     this.busy = "";
+    this.isLoading = false; // a photo is on its way: whose strokes these are is not known yet
   }
 
   get text() {
@@ -100,7 +101,7 @@ export class Editor {
 
   /** Whether a stroke would be lost, or land on a drawing that waits for a decision. */
   get isBlocked() {
-    return this.photoChanged || this.busy !== "" || this.base === null;
+    return this.photoChanged || this.isLoading || this.busy !== "" || this.base === null;
   }
 
   /** @param {StrokeDocument} document */
@@ -231,9 +232,16 @@ export class Editor {
     this.onChange();
   }
 
+  /** A photo was chosen and is not shown yet. */
+  await() {
+    this.isLoading = true;
+    this.onChange();
+  }
+
   /** @param {Photo | null} photo */
   show(photo) {
     this.photo = photo;
+    this.isLoading = false;
     if (photo && !this.hasChosenRadius) {
       const side = Math.max(photo.width, photo.height);
       this.radius_px = Math.max(1, Math.round(side * RADIUS_OF_SIDE));

@@ -180,7 +180,7 @@ export class DrawingWidget {
   }
 
   block() {
-    if (!this.editor.base && this.editor.notice === null) {
+    if (!this.editor.base && !this.editor.isLoading && this.editor.notice === null) {
       this.editor.inform("no-photo");
     }
     this.notice.flash();
@@ -202,7 +202,8 @@ export class DrawingWidget {
     stage.dataset.proposal = String(isProposal);
     this.toolbar.update();
     this.notice.update();
-    const hint = !size ? "hint.no-photo" : isProposal ? "hint.proposal" : "";
+    const proposed = isProposal ? "hint.proposal" : "";
+    const hint = editor.isLoading ? "hint.loading" : !size ? "hint.no-photo" : proposed;
     this.hint.hidden = hint === "";
     /** @type {HTMLElement} */ (this.hint.firstChild).textContent = this.host.texts[hint] ?? "";
   }
@@ -243,6 +244,7 @@ export class DrawingWidget {
    */
   async showPhoto(reference, key) {
     const { editor, view, host } = this;
+    editor.await();
     const image = new Image();
     image.src = host.apiURL(viewPath(reference));
     const asked = reference.fingerprint

@@ -154,6 +154,15 @@ test("clearing for another photo takes its size and fingerprint", () => {
   assert.deepEqual([width, height, photo, strokes], [50, 60, "ee", []]);
 });
 
+test("nothing is drawn while a photo is on its way", () => {
+  const one = editor();
+  one.show(PHOTO);
+  one.await();
+  assert.equal(one.isBlocked, true);
+  one.show(PHOTO);
+  assert.equal(one.isBlocked, false);
+});
+
 const proposed = () =>
   drawing([
     stroke({ source: "proposed" }),
