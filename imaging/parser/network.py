@@ -26,6 +26,10 @@ LEAST_PX, MOST_PX = 64, 1536
 # Height and width of what the second network sees, and the space around the figure in shares of
 # its longer side; see training/look.py.
 LOOK_PX, MARGIN = (192, 144), 0.06
+# Degrees that a figure may be turned by and still be seen from the front, half of the range about
+# them in which odds are shared, and the same of the cosine between front and back. The benchmark's
+# fronts are turned by up to 7 degrees, its three-quarter views by 14 and more.
+FRONT_DEG, FRONT_SOFT_DEG, BACK_SOFT = 10.5, 2.0, 0.15
 _FIGURE = (labels.GARMENT, labels.MANNEQUIN, labels.SUPPORT, labels.INTERIOR)
 # More threads than this win nothing on a picture so small, and parsing a batch runs several.
 THREADS = 4
@@ -102,16 +106,28 @@ def look(image: np.ndarray, shares: np.ndarray) -> Look:
             for plane in np.ascontiguousarray(shares[window].transpose(2, 0, 1))
         ]
     )
-    straight = _run("look", image=picture, shares=planes)
-    mirrored = _run("look", image=picture[:, ::-1], shares=planes[..., ::-1])
+    *straight, turn = _run("look", image=picture, shares=planes)
+    *mirrored, back = _run("look", image=picture[:, ::-1], shares=planes[..., ::-1])
+    kind, region, view = ((one + other) / 2 for one, other in zip(straight, mirrored, strict=True))
+    view = view * turned((turn + back * (-1, 1)) / 2)
     return Look(
         *(
-            {name: float(odds) for name, odds in zip(names, (one + other) / 2, strict=True)}
-            for names, one, other in zip(
-                (KINDS[:-1], REGIONS, VIEWS), straight, mirrored, strict=True
-            )
+            dict(zip(names, odds.tolist(), strict=True))
+            for names, odds in ((KINDS[:-1], kind), (REGIONS, region), (VIEWS, view / view.sum()))
         )
     )
+
+
+def turned(turn: np.ndarray) -> np.ndarray:
+    """Returns the odds of VIEWS for a figure whose turn has this sine and cosine."""
+    sine, cosine = turn
+    degrees = np.degrees(np.arctan2(abs(sine), abs(cosine)))
+    front, ahead = (
+        1 / (1 + np.exp(-excess))
+        for excess in ((FRONT_DEG - degrees) / FRONT_SOFT_DEG, cosine / BACK_SOFT)
+    )
+    odds = {"front": ahead * front, "three-quarter": ahead * (1 - front), "back": 1 - ahead}
+    return np.array([odds[name] for name in VIEWS])
 
 
 def figure_window(label_map: np.ndarray) -> tuple[slice, slice]:
