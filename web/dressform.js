@@ -78,8 +78,23 @@ function follow(node, name, act) {
   };
 }
 
+/**
+ * Keeps fingers on a drawing from ComfyUI, which would zoom the graph with them. It listens on the
+ * canvas' parent before any element in it can; the drawing itself listens to pointers.
+ *
+ * @param {Event} event
+ */
+function keepTouch(event) {
+  if (event.target instanceof Element && event.target.closest(".df-stage")) event.stopPropagation();
+}
+
 app.registerExtension({
   name: "dressform.drawHints",
+  setup() {
+    for (const type of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
+      window.addEventListener(type, keepTouch, { capture: true, passive: true });
+    }
+  },
   getCustomWidgets: () => ({
     DRESSFORM_STROKES: (/** @type {any} */ node, /** @type {string} */ name) =>
       drawingWidget(node, name),

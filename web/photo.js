@@ -45,7 +45,7 @@ export function upstream(node, name) {
   let graph = node.graph;
   let link = linkOf(node, (input) => input.name === name);
   for (let hop = 0; hop < MAX_HOPS && graph && link; hop += 1) {
-    if (link.origin_id === SUBGRAPH_INPUT) {
+    if (Number(link.origin_id) === SUBGRAPH_INPUT) {
       const slot = link.origin_slot;
       const input = graph.inputs?.[slot];
       const host = hostOf(graph);
@@ -79,7 +79,8 @@ function chosen(loader) {
 function linkOf(node, isIt) {
   const index = node.inputs?.findIndex(isIt) ?? -1;
   if (index < 0) return null;
-  if (node.getInputLink) return node.getInputLink(index);
+  // A subgraph's own getInputLink tells of what is inside of it.
+  if (node.getInputLink && !node.subgraph) return node.getInputLink(index);
   const id = linkIdOf(node.inputs[index]);
   return id === null ? null : (node.graph?.links?.get?.(id) ?? node.graph?.links?.[id] ?? null);
 }
