@@ -35,19 +35,27 @@ COLUMNS = ("pck", "pck_missing", "error", "error_missing", "silhouette", "silhou
 NEAR = 0.1
 # Kinds on which the silhouette is held to its bar: those that lack parts of the body.
 HOLLOW = ("headless", "armless", "dressform", "ghost")
-# Mean joints of the 48 front views of the benchmark's training scenes, made symmetric: to the
-# right of the middle of the garment's box and below its top, in heights of the box.
+# Mean joints of the 48 front views of the benchmark's training scenes, made symmetric: outward
+# and down from the neck, in torso lengths.
 MEAN_BODY = {
-    "Nose": (0.0, -0.31),
-    "Neck": (0.0, 0.01),
-    "Shoulder": (0.23, 0.01),
-    "Elbow": (0.45, 0.34),
-    "Wrist": (0.59, 0.65),
-    "Hip": (0.12, 0.69),
-    "Knee": (0.16, 1.28),
-    "Ankle": (0.17, 1.78),
-    "Eye": (0.04, -0.35),
-    "Ear": (0.11, -0.31),
+    "Nose": (0.0, -0.46),
+    "Neck": (0.0, 0.0),
+    "Shoulder": (0.34, 0.0),
+    "Elbow": (0.66, 0.49),
+    "Wrist": (0.87, 0.95),
+    "Hip": (0.17, 1.0),
+    "Knee": (0.23, 1.86),
+    "Ankle": (0.25, 2.60),
+    "Eye": (0.06, -0.53),
+    "Ear": (0.16, -0.46),
+}
+# The neck below the top of the garment's box, and the torso, in heights of the box: means of the
+# same scenes by what the garment covers.
+NECK_AND_TORSO = {
+    "upper": (0.15, 0.71),
+    "lower": (-0.46, 0.71),
+    "dress": (0.10, 0.47),
+    "layered": (0.18, 0.72),
 }
 
 
@@ -113,13 +121,15 @@ def mean_body(parsing: Parsing) -> Pose:
     """The baseline: the mean body scaled to the garment's box, or to the photo without garment."""
     height, width = parsing.size
     box = masks.bounds(parsing.garment) or masks.Bounds(0, 0, height, width)
-    middle = box.left + box.width / 2
+    middle, (drop, torso) = box.left + box.width / 2, NECK_AND_TORSO[parsing.region]
     joints = {}
     for name in NAMES:
-        right, down = MEAN_BODY[name if name in MEAN_BODY else name[1:]]
+        outward, down = MEAN_BODY[name if name in MEAN_BODY else name[1:]]
         side = -1 if name.startswith("R") else 1
         joints[name] = Keypoint(
-            middle + side * right * box.height, box.top + down * box.height, 0.5
+            middle + side * outward * torso * box.height,
+            box.top + (drop + down * torso) * box.height,
+            0.5,
         )
     return Pose(height, width, joints)
 

@@ -85,10 +85,12 @@ def test_the_silhouettes_bar_is_about_hollow_scenes(hints):
 def test_the_mean_body_is_scaled_to_the_garments_box(hints):
     label_map = np.zeros((400, 300), np.uint8)
     label_map[100:200, 110:190] = labels.GARMENT
-    found = hints.mean_body(Parsing(label_map)).keypoints
-    assert found["Neck"][:2] == pytest.approx((150, 101))
-    assert found["RShoulder"][:2] == pytest.approx((127, 101))
-    assert found["LWrist"][:2] == pytest.approx((209, 165))
+    found = hints.mean_body(Parsing(label_map)).keypoints  # a torso of 71 pixels
+    assert found["Neck"][:2] == pytest.approx((150, 115))
+    assert found["RShoulder"][:2] == pytest.approx((150 - 0.34 * 71, 115))
+    assert found["LAnkle"][:2] == pytest.approx((150 + 0.25 * 71, 115 + 2.6 * 71))
+    skirt = hints.mean_body(Parsing(label_map, region="lower")).keypoints
+    assert skirt["Neck"][:2] == pytest.approx((150, 54))
 
 
 def test_the_networks_joints_pass_unchanged(hints):
@@ -99,7 +101,7 @@ def test_the_networks_joints_pass_unchanged(hints):
 
 def test_a_photo_without_labels_gets_the_mean_body(hints):
     found = hints.located(Parsing(np.zeros((100, 80), np.uint8), "ghost"))
-    assert found.keypoints["Neck"][:2] == pytest.approx((40, 1))
+    assert found.keypoints["Neck"][:2] == pytest.approx((40, 15))
 
 
 def test_conclusions_are_means_over_scenes_that_can_tell(hints):
