@@ -37,13 +37,13 @@ const CSS = `
 .df-role { display: flex; align-items: center; gap: 5px; }
 .df-swatch { width: 14px; height: 14px; border-radius: 50%; border: 1.5px solid #fff; box-shadow: 0 0 0 1px #0008; flex: none; }
 .df-field {
-  height: 26px; width: 118px; border: 1px solid var(--df-line); border-radius: 6px; padding: 0 4px;
+  height: 26px; width: 110px; border: 1px solid var(--df-line); border-radius: 6px; padding: 0 4px;
   background: var(--df-field); color: var(--df-text); font: inherit;
 }
 .df-field option, .df-field optgroup { background: var(--df-field); color: var(--df-text); }
 .df-range { display: flex; align-items: center; gap: 4px; color: var(--df-text); }
 .df-range svg { width: 16px; height: 16px; flex: none; opacity: 0.8; }
-.df-slider { width: 62px; height: 20px; margin: 0; accent-color: var(--df-accent); cursor: pointer; }
+.df-slider { width: 52px; height: 20px; margin: 0; accent-color: var(--df-accent); cursor: pointer; }
 .df-number { min-width: 22px; text-align: right; font-variant-numeric: tabular-nums; }
 .df-notice {
   display: flex; flex-wrap: wrap; align-items: center; gap: 6px; flex: none; padding: 6px 8px; border-radius: 6px;
@@ -54,7 +54,7 @@ const CSS = `
 .df-notice[data-kind="error"] { background: color-mix(in srgb, #d55e00 22%, var(--df-field)); border-color: #d55e00; }
 .df-notice.df-flash { animation: df-flash 0.5s 2; }
 @keyframes df-flash { 50% { filter: brightness(1.5); } }
-.df-sentence { flex: 1 1 180px; overflow-wrap: anywhere; max-height: 7.5em; overflow: auto; }
+.df-sentence { flex: 1 1 260px; overflow-wrap: anywhere; max-height: 7.5em; overflow: auto; }
 .df-choice {
   height: 26px; padding: 0 10px; border-radius: 6px; border: 1px solid var(--df-line); cursor: pointer;
   background: var(--df-field); color: var(--df-text); font: inherit;
