@@ -15,6 +15,8 @@ import { CORRECTIONS } from "./strokes.js";
 export const MIN_RADIUS_PX = 0.75; // thinner lines vanish when a ControlNet downsamples
 export const RIM = 1.6; // width of the dark rim around coloured strokes, over the stroke's own
 const UNSEEN_PX = 0.1;
+const SAMPLES = 2; // a linear reduction by two is the mean of four pixels
+const MAX_SAMPLED_PX = 8_192; // browsers refuse canvases of more than about 16,000 a side
 export const RIM_COLOR = "rgb(20, 20, 20)";
 
 /**
@@ -24,19 +26,44 @@ export const RIM_COLOR = "rgb(20, 20, 20)";
  * @param {StrokeDocument} document
  * @param {number} width
  * @param {number} height
+ * @param {number} [samples] of each side of a pixel of the map that is made of this one
  */
-export function renderMap(context, document, width, height) {
+export function renderMap(context, document, width, height, samples = 1) {
   context.save();
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.fillStyle = "#000000";
   context.fillRect(0, 0, width, height);
   context.fillStyle = "#ffffff";
-  for (const stroke of hints(document)) {
-    const path = new Path2D();
-    addStroke(path, stroke, scaleTo(document, width, height));
-    context.fill(path, "nonzero");
-  }
+  // One path: the edges of strokes that were filled one by one would add up where they cross.
+  const path = new Path2D();
+  const scale = { ...scaleTo(document, width, height), pixel: samples };
+  for (const stroke of hints(document)) addStroke(path, stroke, scale);
+  context.fill(path, "nonzero");
   context.restore();
+}
+
+/**
+ * The map as Python makes it. Canvases round the edges of small shapes coarsely, so it is drawn
+ * larger and reduced, where that is not too large.
+ *
+ * @param {StrokeDocument} document
+ * @param {number} width
+ * @param {number} height
+ * @param {(width: number, height: number) => HTMLCanvasElement} makeCanvas
+ */
+export function mapOf(document, width, height, makeCanvas) {
+  const samples = Math.max(width, height) * SAMPLES <= MAX_SAMPLED_PX ? SAMPLES : 1;
+  const large = makeCanvas(width * samples, height * samples);
+  renderMap(contextOf(large), document, large.width, large.height, samples);
+  if (samples === 1) return large;
+  const map = makeCanvas(width, height);
+  contextOf(map).drawImage(large, 0, 0, width, height);
+  return map;
+}
+
+/** @param {HTMLCanvasElement} canvas */
+function contextOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
 /**
@@ -69,7 +96,7 @@ export function hints(document) {
   return document.strokes.filter((stroke) => !CORRECTIONS.includes(stroke.role));
 }
 
-/** @typedef {{x: number, y: number, radius: number}} Scale */
+/** @typedef {{x: number, y: number, radius: number, pixel?: number}} Scale pixel: of the final map */
 
 /**
  * @param {StrokeDocument} document
@@ -102,7 +129,7 @@ export function addStroke(path, stroke, scale, widening = 1) {
  * @param {number} [widening]
  */
 export function discsOf(stroke, scale, widening = 1) {
-  const thinnest = widening * MIN_RADIUS_PX;
+  const thinnest = widening * MIN_RADIUS_PX * (scale.pixel ?? 1);
   return stroke.points.map(([x, y, pressure]) => ({
     x: (x + 0.5) * scale.x,
     y: (y + 0.5) * scale.y,

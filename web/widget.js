@@ -6,7 +6,7 @@ import { Editor } from "./editor.js";
 import { NoticeBar } from "./notice.js";
 import { keyOf, upstream, viewPath } from "./photo.js";
 import { Pointers } from "./pointers.js";
-import { renderMap } from "./render.js";
+import { mapOf } from "./render.js";
 import { commandOf, isKept } from "./shortcuts.js";
 import { addStyle } from "./style.js";
 import { make, Toolbar } from "./toolbar.js";
@@ -356,13 +356,13 @@ export class DrawingWidget {
   /** The white-on-black map, as Render Hints makes it. @param {number} scale */
   map(scale) {
     const drawn = this.editor.shown;
-    const canvas = document.createElement("canvas");
-    if (!drawn) return canvas;
-    canvas.width = Math.max(1, Math.round(drawn.width * scale));
-    canvas.height = Math.max(1, Math.round(drawn.height * scale));
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    renderMap(context, drawn, canvas.width, canvas.height);
-    return canvas;
+    /** @param {number} width @param {number} height */
+    const make = (width, height) => {
+      return Object.assign(document.createElement("canvas"), { width, height });
+    };
+    if (!drawn) return make(1, 1);
+    const sides = [drawn.width, drawn.height].map((side) => Math.max(1, Math.round(side * scale)));
+    return mapOf(drawn, sides[0], sides[1], make);
   }
 
   stop() {
