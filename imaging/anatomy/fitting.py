@@ -121,7 +121,9 @@ def _bared(e: Evidence, figures: figure.Figures) -> tuple[np.ndarray, np.ndarray
     spots, part = figure.samples(figures)
     height, width = e.outside_px.shape
     column, row = spots[..., 0].astype(np.float32), spots[..., 1].astype(np.float32)
-    framed = (column >= 0) & (column < width) & (row >= e.top) & (row < min(height, e.bottom))
+    framed = (
+        (column >= 0) & (column < width) & (row >= max(0, e.top)) & (row < min(height, e.bottom))
+    )
     away = cv2.remap(e.outside_px, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     weight = BARING / spots.shape[1] * e.weights[part]
     away = away / figures.stature[:, None] / BARE_SLACK * framed
