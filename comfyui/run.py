@@ -138,7 +138,7 @@ async def _collect(
         if not _files(shown.get(node) or {}) and not _values(shown.get(node) or {}):
             raise RuntimeError(
                 f"{_title(prompt, node)} (node {node}) must produce an output, got none. "
-                "Look at what is connected to it, and read the server's log."
+                f"{_reason(node, prompt, shown)}"
             )
     collected: dict[str, dict[str, Any]] = {}
     taken: set[Path] = set()
@@ -151,6 +151,23 @@ async def _collect(
             names.append(target.as_posix())
         collected[node] = {"title": _title(prompt, node), "files": names, "values": _values(ui)}
     return collected
+
+
+def _reason(node: str, prompt: workflow.Prompt, shown: dict[str, Any]) -> str:
+    """Returns what the nodes before one say of why they gave it nothing.
+
+    A node that ends its branch in good order tells why under itself; the run counts as a success.
+    """
+    said, waiting, seen = [], [node], {node}
+    while waiting:
+        for value in (prompt.get(waiting.pop()) or {}).get("inputs", {}).values():
+            before = str(value[0]) if isinstance(value, list) and value else ""
+            if before in prompt and before not in seen:
+                seen.add(before)
+                waiting.append(before)
+                texts = _values(shown.get(before) or {}).get("text") or ()
+                said += [f"{_title(prompt, before)} (node {before}): {text}" for text in texts]
+    return " ".join(said) or "Look at what is connected to it, and read the server's log."
 
 
 def _files(ui: dict[str, Any]) -> list[dict[str, str]]:

@@ -3,8 +3,10 @@
 import io
 import json
 
+import numpy as np
 import pytest
 from dressform.comfyui import run
+from dressform.imaging import strokes
 from PIL import Image
 
 pytestmark = pytest.mark.comfyui
@@ -167,3 +169,29 @@ def test_address_without_a_server_is_explained(tmp_path, invert):
     path.write_text(json.dumps(invert), encoding="utf-8")
     with pytest.raises(RuntimeError, match=r"a ComfyUI must listen at http://127\.0\.0\.1:9"):
         run.run(path, "127.0.0.1:9", tmp_path / "out")
+
+
+def test_a_branch_that_ends_in_good_order_says_why(go, photo):
+    line = strokes.stroke("head", np.array([[1, 1, 1], [2, 2, 1]]), 1, closed=False)
+    other = strokes.StrokeDocument(6, 4, "0123456789abcdef", (line,))
+    drawing = {
+        "1": node("LoadImage", "Photo", image="missing.png"),
+        "2": node(
+            "DressformDrawHints",
+            "Drawing",
+            image=["1", 0],
+            strokes=strokes.to_json(other),
+            when_photo_changes="stop",
+        ),
+        "3": node(
+            "DressformRenderHints",
+            hints=["2", 0],
+            image=["1", 0],
+            grow_px=0,
+            working_px=0,
+            line_px=0.0,
+        ),
+        "4": node("SaveImage", "Result", images=["3", 0], filename_prefix="drawn"),
+    }
+    with pytest.raises(RuntimeError, match=r"Result \(node 4\).*Drawing \(node 2\): .*photo"):
+        go(drawing, f"Photo.image={photo}")
