@@ -193,7 +193,7 @@ def refusal(page: Any) -> str:
         """element => {
           const notice = element.querySelector('[data-notice]')
           const isRefused = notice.dataset.notice === 'too-long' && !element.dressform.document
-          return isRefused && !notice.hidden ? notice.textContent.trim() : ''
+          return isRefused && !notice.hidden ? notice.querySelector('.df-sentence').textContent : ''
         }""",
         root,
     )
