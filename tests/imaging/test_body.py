@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from dressform.imaging import body, labels, pose
-from dressform.imaging.anatomy import figure, outline
+from dressform.imaging.anatomy import figure, habits, outline
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import Keypoint
 
@@ -147,3 +147,51 @@ def test_the_frame_reads_size_and_turn_from_the_joints():
     assert f.stature == pytest.approx(STATURE_PX, rel=0.03)
     assert f.facing == 1
     assert f.yaw == pytest.approx(0.4, abs=0.12)
+
+
+def test_what_the_frame_cuts_off_at_the_top_is_not_bare():
+    painted, joints = paint(parts=["torso", "leg_left", "leg_right"], garment_rows=(125, 200))
+    found = body.locate(Parsing(painted[118:225], "armless", "lower", "front", 1.0))
+    place = joints["hip_left"][0] - (0, 118)
+    assert np.hypot(found.keypoints["RHip"].x - place[0], found.keypoints["RHip"].y - place[1]) < (
+        1.5 * TOLERANCE_PX
+    )
+    assert found.keypoints["Neck"].y < 0
+
+
+def test_sure_joints_of_the_network_are_followed_and_unsure_ones_are_not():
+    painted, _ = paint(parts=["neck", "shoulders", "torso"])
+    parsing = Parsing(painted, "dressform", "upper", "front", 1.0)
+    alone = body.locate(parsing).keypoints
+    seen = np.array([[*alone[name][:2], 0.95] for name in pose.NAMES], np.float32)
+    seen[pose.NAMES.index("RElbow"), 0] -= 5
+    seen[pose.NAMES.index("RWrist"), 0] -= 8
+    followed = body.locate(parsing._replace(joints=seen)).keypoints["RWrist"]
+    assert followed.x < alone["RWrist"].x - 2
+    seen[:, 2] = 0.01
+    unsure = body.locate(parsing._replace(joints=seen)).keypoints["RWrist"]
+    assert abs(unsure.x - alone["RWrist"].x) < 5
+
+
+def test_the_view_says_which_side_a_joint_belongs_to():
+    painted, _ = paint(back=True)
+    parsing = Parsing(painted, "full", "upper", "back", 1.0)
+    alone = body.locate(parsing).keypoints
+    mirrored = [name.replace("R", "?").replace("L", "R").replace("?", "L") for name in pose.NAMES]
+    seen = np.array([[*alone[name][:2], 0.9] for name in mirrored], np.float32)
+    found = body.locate(parsing._replace(joints=seen)).keypoints
+    assert found["RShoulder"].x > found["LShoulder"].x
+    assert abs(found["RShoulder"].x - alone["RShoulder"].x) < TOLERANCE_PX
+
+
+def test_a_measured_sleeve_pulls_the_arm_to_its_angle():
+    rows = np.array([TRUE, TRUE])
+    rows[1, [7, 9]] = 0.8
+    figures = figure.build(rows)
+    costs = []
+    for angle in (0.5, 0.8):
+        usual = habits.Habits("front", "upper", 60.0, 165.0, sleeves=np.array([angle, angle]))
+        away, bound = habits.deviations(usual, rows, figures)
+        costs.append((np.minimum(away**2, bound)).sum(1))
+    assert costs[0][0] < costs[0][1]
+    assert costs[1][1] - costs[0][1] < costs[1][0] - costs[0][0]
