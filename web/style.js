@@ -55,6 +55,7 @@ const CSS = `
 .df-notice.df-flash { animation: df-flash 0.5s 2; }
 @keyframes df-flash { 50% { filter: brightness(1.5); } }
 .df-sentence { flex: 1 1 260px; overflow-wrap: anywhere; max-height: 7.5em; overflow: auto; }
+.df-notice[data-notice="photo-changed"] .df-sentence { flex-basis: 100%; }
 .df-choice {
   height: 26px; padding: 0 10px; border-radius: 6px; border: 1px solid var(--df-line); cursor: pointer;
   background: var(--df-field); color: var(--df-text); font: inherit;
