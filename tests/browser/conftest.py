@@ -101,6 +101,7 @@ def editor(chromium, request):
         key = (frontend, len(pages) if fresh else "", *sorted(wanted.items()))
         if key not in pages:
             _set(server.url, wanted)
+            _lend_photos(server.base / "input")
             # A context is a browser profile of its own.
             page = pages[key] = chromium.new_page(viewport={"width": 1700, "height": 1100})
             page.set_default_timeout(START_TIMEOUT_MS)
@@ -135,7 +136,6 @@ def draw(editor):
         page = editor(**where)
         used.append(page)
         page.errors.clear()
-        _lend_photos(page.server.base / "input")
         page.evaluate("workflow => app.loadGraphData(workflow)", workflow(photo, strokes, size))
         return Drawing(page)
 
