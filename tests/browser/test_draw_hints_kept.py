@@ -32,7 +32,7 @@ WIRED = """isWhole => {
   wire(render, 'hinted_photo', add('PreviewImage', 1320, 120), 'images')
   if (!isWhole) return render.id
   const parse = add('DressformParsePhoto', 60, 620)
-  const propose = add('DressformProposeHints', 60, 850)
+  const propose = add('DressformProposeHints', 400, 920)
   wire(load, 'IMAGE', parse, 'image')
   wire(parse, 'parsing', propose, 'parsing')
   wire(parse, 'parsing', draw, 'parsing')
