@@ -101,7 +101,7 @@ def deviations(e: Evidence, rows: np.ndarray, *, back: bool) -> tuple[np.ndarray
     figures = figure.build(rows, back=back)
     found = [_uncovered(e, figures), _bared(e, figures), habits.deviations(e.usual, rows, figures)]
     if e.joints is not None:
-        found.append(_misplaced(e, figures, back))
+        found.append(_misplaced(e.joints, e.outside_px.shape, figures, back))
     return np.concatenate([a for a, _ in found], 1), np.concatenate([b for _, b in found])
 
 
@@ -130,20 +130,21 @@ def _bared(e: Evidence, figures: figure.Figures) -> tuple[np.ndarray, np.ndarray
     return away * np.sqrt(weight), BOUND * np.maximum(weight, 1e-9)
 
 
-def _misplaced(e: Evidence, figures: figure.Figures, back: bool) -> tuple[np.ndarray, np.ndarray]:
+def _misplaced(
+    seen: np.ndarray, shape: tuple[int, ...], figures: figure.Figures, back: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """How far the body's joints are from the network's.
 
     Which side a joint belongs to says the view: the network finds a place more surely than a side.
     """
     placed = named(figures, back=back)
     places = np.stack([placed[name] for name in NAMES], 1)
-    seen = e.joints
     own = np.linalg.norm(places - seen[None, :, :2], axis=-1)
     other = np.linalg.norm(places[:, _PAIRED] - seen[None, :, :2], axis=-1)
     away = np.minimum(own, other) / (figures.stature[:, None] * JOINT_SLACK)
     sure = np.clip(1 - (1 - seen[:, 2]) ** POWER, 0.01, 0.99)
     bound = 2 * np.log(1 + JOINT_ODDS * sure / (1 - sure))
-    size = np.array(e.outside_px.shape[::-1])
+    size = np.array(shape[::-1])
     outside = ((places < 0) | (places >= size)).any(-1)
     rim = RIM * max(size)
     at_rim = ((seen[:, :2] < rim) | (seen[:, :2] > size - rim)).any(-1)

@@ -182,7 +182,7 @@ def _mitt(elbow: np.ndarray, wrist: np.ndarray, inward: float, stature: float) -
 def _foot(ankle: np.ndarray, f: Frame, side: float) -> np.ndarray:
     """Seen from the front or the back: heel to toe, foreshortened."""
     turn = f.facing * side
-    forward = f.facing * np.sin(f.yaw) * p.FOOT_FORWARD
+    forward = np.sin(f.yaw) * p.FOOT_FORWARD  # toes point where the nose does
     x = turn * p.FOOT_OUTWARD * np.cos(f.yaw) + forward
     near = p.FOOT_FORWARD * np.cos(f.yaw) * f.facing
     toe = ankle + f.stature * np.array([x, p.TOE_DROP + 0.27 * near])

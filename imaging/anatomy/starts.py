@@ -10,6 +10,7 @@ from .evidence import LEGGED, Evidence
 
 TURN = p.YAW["three-quarter"][0]
 PAIRS = [(NAMES.index(name), NAMES.index("L" + name[1:])) for name in NAMES if name[0] == "R"]
+ROUNDS = 3  # in which outlying joints lose their say
 OUTLYING = 0.05  # statures off the usual figure at which a joint counts half
 
 
@@ -54,11 +55,20 @@ def _from_joints(joints: np.ndarray, start: np.ndarray) -> np.ndarray:
         if aim[right, 0] > aim[left, 0]:
             aim[[right, left]], sure[[right, left]] = aim[[left, right]], sure[[left, right]]
     weight, stature = sure, float(np.exp(start[2]))
-    for _ in range(4):
-        middle, there = weight @ places / weight.sum(), weight @ aim / weight.sum()
-        spread = weight @ ((places - middle) ** 2).sum(1)
-        grown = float(np.clip(weight @ ((places - middle) * (aim - there)).sum(1) / spread, 0.3, 3))
+    for _ in range(ROUNDS):
+        middle, there, grown = _similarity(places, aim, weight)
         away = np.linalg.norm(there + grown * (places - middle) - aim, axis=1)
         weight = sure / (1 + (away / (OUTLYING * grown * stature)) ** 2)
+    middle, there, grown = _similarity(places, aim, weight)
     neck = there + grown * (start[:2] - middle)
     return np.concatenate([neck, [start[2] + np.log(grown)], start[3:]])
+
+
+def _similarity(
+    places: np.ndarray, aim: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Returns the points' weighted middles, and the factor that brings the first to the second."""
+    middle, there = weight @ places / weight.sum(), weight @ aim / weight.sum()
+    spread = weight @ ((places - middle) ** 2).sum(1)
+    grown = weight @ ((places - middle) * (aim - there)).sum(1) / spread
+    return middle, there, float(np.clip(grown, 0.3, 3))

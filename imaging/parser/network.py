@@ -7,6 +7,7 @@ about the photo and its mirror image. weights/PROVENANCE.md tells what they were
 
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,12 +111,12 @@ def look(image: np.ndarray, shares: np.ndarray) -> Look:
     *mirrored, back = _run("look", image=picture[:, ::-1], shares=planes[..., ::-1])
     kind, region, view = ((one + other) / 2 for one, other in zip(straight, mirrored, strict=True))
     view = view * turned((turn + back * (-1, 1)) / 2)
-    return Look(
-        *(
-            dict(zip(names, odds.tolist(), strict=True))
-            for names, odds in ((KINDS[:-1], kind), (REGIONS, region), (VIEWS, view / view.sum()))
-        )
-    )
+    view = view / view.sum()
+    return Look(_named(KINDS[:-1], kind), _named(REGIONS, region), _named(VIEWS, view))
+
+
+def _named(names: Sequence[str], odds: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, odds.tolist(), strict=True))
 
 
 def turned(turn: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from dressform.imaging import body, labels, pose
-from dressform.imaging.anatomy import figure, habits, outline
+from dressform.imaging.anatomy import figure, fitting, habits, outline
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import Keypoint
 
@@ -135,18 +135,32 @@ def test_the_silhouette_is_the_figure_it_came_from(whole):
     assert cv2.connectedComponents(drawn.astype(np.uint8))[0] == 2
 
 
-def test_the_frame_reads_size_and_turn_from_the_joints():
+def turned(yaw, *, back=False):
+    """The pose of the known figure, turned."""
     row = TRUE.copy()
-    row[3], row[4] = 0.4, 0.0
-    joints = figure.build(row).joints
-    keypoints = {"Nose": Keypoint(*joints["nose"][0], 1), "Neck": Keypoint(*joints["neck"][0], 1)}
-    for letter, side in (("R", "left"), ("L", "right")):
-        for name in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Eye", "Ear"):
-            keypoints[letter + name] = Keypoint(*joints[f"{name.lower()}_{side}"][0], 1)
-    f = outline.frame(pose.Pose(HEIGHT, WIDTH, keypoints))
+    row[3], row[4] = yaw, 0.0
+    placed = fitting.named(figure.build(row, back=back), back=back)
+    return pose.Pose(HEIGHT, WIDTH, {n: Keypoint(*at[0], 1) for n, at in placed.items()})
+
+
+def test_the_frame_reads_size_and_turn_from_the_joints():
+    f = outline.frame(turned(0.4))
     assert f.stature == pytest.approx(STATURE_PX, rel=0.03)
     assert f.facing == 1
     assert f.yaw == pytest.approx(0.4, abs=0.12)
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["front", "back"])
+@pytest.mark.parametrize("yaw", [-0.5, 0.5], ids=["left", "right"])
+def test_toes_point_where_the_nose_does(yaw, back):
+    one = turned(yaw, back=back)
+    joints, shapes = one.keypoints, outline.parts(one)
+    ahead = np.sign(joints["Nose"].x - (joints["REar"].x + joints["LEar"].x) / 2)
+    feet = [
+        shapes[f"foot_{side}"][:, 0].mean() - joints[f"{side[0].upper()}Ankle"].x
+        for side in ("left", "right")
+    ]
+    assert np.sign(np.mean(feet)) == ahead
 
 
 def test_what_the_frame_cuts_off_at_the_top_is_not_bare():
