@@ -139,7 +139,7 @@ def test_undo_key_outside_takes_the_last_change_of_the_graph_and_no_stroke(draw,
             break
     assert drawing.page.evaluate("app.graph.nodes.length") == 2
     # ComfyUI's undo builds the nodes anew.
-    assert type(drawing)(drawing.page).text == text
+    assert drawing.text == text
 
 
 def add_a_node(drawing):
