@@ -256,7 +256,7 @@ def test_previews_are_no_larger_than_a_screen(nodes, shop, torch):
     from dressform.nodes import feedback
 
     image = torch.rand(1, 20, 4000, 3)
-    small = feedback._scaled_down(image)
+    small = feedback.scaled_down(image)
     assert small.shape == (1, 8, feedback.PREVIEW_PX, 3)
     assert small.mean().item() == pytest.approx(image.mean().item(), abs=0.01)
-    assert torch.equal(feedback._scaled_down(image[:, :, :50]), image[:, :, :50])
+    assert torch.equal(feedback.scaled_down(image[:, :, :50]), image[:, :, :50])
