@@ -43,6 +43,7 @@ function drawingWidget(node, name) {
     server: createServer((path, options) => app.api.fetchApi(path, options)),
     apiURL: (path) => app.api.apiURL(path),
     forward,
+    isShown: (one) => app.canvas?.graph?.getNodeById?.(one.id) === one,
     lastOutput: (one) => app.nodeOutputs?.[String(one.id)],
     changed(text) {
       widget?.callback?.(text);

@@ -5,6 +5,7 @@ import { CanvasView } from "./canvas_view.js";
 import { Editor } from "./editor.js";
 import { NoticeBar } from "./notice.js";
 import { keyOf, upstream, viewPath } from "./photo.js";
+import { takeOver } from "./place.js";
 import { Pointers } from "./pointers.js";
 import { mapOf } from "./render.js";
 import { commandOf, isKept } from "./shortcuts.js";
@@ -20,6 +21,7 @@ import { make, Toolbar } from "./toolbar.js";
  * @property {(path: string) => string} apiURL
  * @property {(event: PointerEvent | WheelEvent) => void} forward
  * @property {(text: string) => void} changed
+ * @property {(node: any) => boolean} isShown whether it is in the graph on the screen
  * @property {(node: any) => any} lastOutput of a node, kept by ComfyUI over a change of tab
  */
 
@@ -222,6 +224,7 @@ export class DrawingWidget {
     if (this.element.dataset.nodeId !== String(this.node.id)) {
       this.element.dataset.nodeId = String(this.node.id);
     }
+    if (!this.element.isConnected && this.host.isShown(this.node)) takeOver(this.element);
     if (!this.lastRun) this.take(this.host.lastOutput(this.node));
     const loaded = upstream(this.node, this.inputName);
     const run = this.lastRun;

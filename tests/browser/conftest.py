@@ -25,6 +25,8 @@ ARGUMENTS = [
 ]
 READY = "window.app?.extensionManager && 'DressformTryOn' in LiteGraph.registered_node_types"
 START_TIMEOUT_MS = 300_000  # 8 s seen; machines that also compute take far longer
+RUN_TIMEOUT_MS = 180_000  # 10 s seen, with the parser's first start in it
+STEP_TIMEOUT_MS = 45_000  # anything else; 3 s seen for a proposal
 PACKAGE = "comfyui-frontend-package"
 PIP_TIMEOUT_S = 300  # 30 MB
 PICTURES = Path(__file__).parents[2] / "out" / "browser"  # where a person looks at screenshots
@@ -109,6 +111,7 @@ def editor(chromium, request):
             page.on("pageerror", lambda error: page.errors.append(str(error)))
             page.goto(server.url)
             page.wait_for_function(READY)
+            page.set_default_timeout(STEP_TIMEOUT_MS)
         return pages[key]
 
     yield open_page
@@ -211,7 +214,9 @@ class Drawing:
               const frame = () => new Promise(requestAnimationFrame)
               const place = () => JSON.stringify([
                 element.getBoundingClientRect(), element.dressform.viewport])
-              for (let same = 0, last = ''; same < 4; await frame()) {
+              let last = ''
+              for (let same = 0, frames = 0; same < 4; frames += 1, await frame()) {
+                if (frames > 600) throw new Error('the drawing must come to rest')
                 same = place() === last ? same + 1 : 0
                 last = place()
               }
@@ -310,7 +315,7 @@ class Drawing:
           app.api.addEventListener('execution_error', end('error'), { once: true })
           return app.queuePrompt(0, 1)
         }""")
-        self.page.wait_for_function("window.ended")
+        self.page.wait_for_function("window.ended", timeout=RUN_TIMEOUT_MS)
         return self.page.evaluate("window.ended")
 
     def picture(self, name):

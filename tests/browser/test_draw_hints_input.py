@@ -126,10 +126,10 @@ def test_undo_key_inside_takes_a_stroke_and_leaves_the_graph_alone(draw, vue_nod
 
 
 @renderers
-def test_undo_key_outside_takes_the_last_change_of_the_graph_and_no_stroke(draw, vue_nodes):
+def test_undo_key_outside_takes_a_change_of_the_graph_and_keeps_the_drawing(draw, vue_nodes):
     drawing = draw(VueNodes_Enabled=vue_nodes)
     drawing.drag(*DIAGONAL)
-    text = drawing.text
+    text, photo = drawing.text, drawing.tell("element.dressform.photo.fingerprint")
     drawing.leave()
     add_a_node(drawing)
     for _ in range(3):  # Nodes 2.0 counts its layout of the new node as a change of its own
@@ -138,8 +138,15 @@ def test_undo_key_outside_takes_the_last_change_of_the_graph_and_no_stroke(draw,
         if drawing.page.evaluate("app.graph.nodes.length") == 2:
             break
     assert drawing.page.evaluate("app.graph.nodes.length") == 2
-    # ComfyUI's undo builds the nodes anew.
-    assert drawing.text == text
+    again = type(drawing)(drawing.page)  # ComfyUI's undo builds the nodes anew
+    assert again.text == text
+    assert again.tell("element.dressform.photo.fingerprint") == photo
+    assert again.page.locator("[data-dressform]").count() == 1
+    again.drag((200, 60), (220, 300))
+    assert len(again.strokes) == 2
+    again.press("undo")
+    again.press("undo")
+    assert again.text == ""
 
 
 def add_a_node(drawing):
