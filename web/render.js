@@ -15,6 +15,7 @@ import { CORRECTIONS } from "./strokes.js";
 export const MIN_RADIUS_PX = 0.75; // thinner lines vanish when a ControlNet downsamples
 export const RIM = 1.6; // width of the dark rim around coloured strokes, over the stroke's own
 const UNSEEN_PX = 0.1;
+const SAME_PX = 1e-6; // points nearer than this have no direction between them
 const SAMPLES = 2; // a linear reduction by two is the mean of four pixels
 const MAX_SAMPLED_PX = 8_192; // browsers refuse canvases of more than about 16,000 a side
 export const RIM_COLOR = "rgb(20, 20, 20)";
@@ -148,8 +149,8 @@ export function addDiscs(path, discs, closed) {
 }
 
 /**
- * As `addDiscs`, without the discs that lie inside the pieces but for a tenth of a pixel. Most of
- * them do, and circles are what takes the time.
+ * As `addDiscs`, with a wedge between two pieces in the place of each disc that is not seen beside
+ * it by a tenth of a pixel. Most are not, and circles are what takes the time.
  *
  * @param {Path} path
  * @param {readonly {x: number, y: number, radius: number}[]} discs
@@ -159,25 +160,40 @@ export function addSeenDiscs(path, discs, closed) {
   discs.forEach((disc, i) => {
     const before = discs[i - 1] ?? (closed ? discs[discs.length - 1] : null);
     const after = discs[i + 1] ?? (closed ? discs[0] : null);
-    if (!before || !after || gapAt(before, disc, after) > UNSEEN_PX) addDisc(path, disc);
+    const isEnd = !before || !after;
+    if (isEnd || !addWedge(path, before, disc, after)) addDisc(path, disc);
   });
   addPieces(path, discs, closed);
 }
 
 /**
- * How deep the notch is on the outer side of a bend between two pieces.
+ * Fills the outer side of a bend, from the end of one piece to the start of the next.
  *
- * @param {{x: number, y: number, radius: number}} before
+ * @param {Path} path
+ * @param {{x: number, y: number}} before
  * @param {{x: number, y: number, radius: number}} disc
- * @param {{x: number, y: number, radius: number}} after
+ * @param {{x: number, y: number}} after
+ * @returns {boolean} false where the disc would reach visibly beyond the wedge
  */
-function gapAt(before, disc, after) {
+function addWedge(path, before, disc, after) {
   const [ax, ay] = [disc.x - before.x, disc.y - before.y];
   const [bx, by] = [after.x - disc.x, after.y - disc.y];
-  const lengths = Math.hypot(ax, ay) * Math.hypot(bx, by);
-  if (lengths === 0) return Infinity;
-  const cosine = Math.min(1, Math.max(-1, (ax * bx + ay * by) / lengths));
-  return disc.radius * (1 - Math.sqrt((1 + cosine) / 2));
+  const [aLength, bLength] = [Math.hypot(ax, ay), Math.hypot(bx, by)];
+  if (aLength <= SAME_PX || bLength <= SAME_PX) return false; // no piece there
+  const cosine = Math.min(1, Math.max(-1, (ax * bx + ay * by) / (aLength * bLength)));
+  if (disc.radius * (1 - Math.sqrt((1 + cosine) / 2)) > UNSEEN_PX) return false;
+  const isLeft = ax * by > ay * bx;
+  const reach = isLeft ? -disc.radius : disc.radius;
+  const corners = [
+    [disc.x - (ay / aLength) * reach, disc.y + (ax / aLength) * reach],
+    [disc.x - (by / bLength) * reach, disc.y + (bx / bLength) * reach],
+  ];
+  const [first, last] = isLeft ? corners : corners.reverse();
+  path.moveTo(disc.x, disc.y);
+  path.lineTo(first[0], first[1]);
+  path.lineTo(last[0], last[1]);
+  path.closePath();
+  return true;
 }
 
 /**
@@ -207,7 +223,7 @@ function addPieces(path, discs, closed) {
  */
 function addPiece(path, a, b) {
   const length = Math.hypot(b.x - a.x, b.y - a.y);
-  if (length <= 1e-6) return;
+  if (length <= SAME_PX) return;
   const normalX = -(b.y - a.y) / length;
   const normalY = (b.x - a.x) / length;
   path.moveTo(a.x - normalX * a.radius, a.y - normalY * a.radius);

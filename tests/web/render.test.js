@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addDiscs, addStroke, hints, MIN_RADIUS_PX, scaleTo } from "../../web/render.js";
+import { addDiscs, addSeenDiscs, addStroke, hints, MIN_RADIUS_PX, scaleTo } from "../../web/render.js";
 import * as templates from "../../web/templates.js";
 import { ROLES } from "../../web/strokes.js";
 import { drawing, stroke } from "./documents.js";
@@ -38,6 +38,38 @@ test("all parts of a stroke turn the same way, so that none cuts a hole into ano
   addDiscs(path, ring, true);
   assert.equal(path.rings.length, 24);
   assert.deepEqual([...new Set(path.rings.map(turn))], [1]);
+});
+
+/** A line of growing width whose bends turn both ways. */
+const bent = Array.from({ length: 40 }, (_, i) => ({
+  x: 20 + 3 * i,
+  y: 60 + 25 * Math.sin(i / 6),
+  radius: 6 + i / 5,
+}));
+
+/** How often rings go around a place. */
+const windings = (rings, x, y) =>
+  rings.reduce((sum, ring) => {
+    ring.forEach(([ax, ay], i) => {
+      const [bx, by] = ring[(i + 1) % ring.length];
+      const side = (bx - ax) * (y - ay) - (x - ax) * (by - ay);
+      if (ay <= y && by > y && side > 0) sum += 1;
+      if (ay > y && by <= y && side < 0) sum -= 1;
+    });
+    return sum;
+  }, 0);
+
+test("the outer side of a bend has no notch where its disc is left out", () => {
+  const path = recorder();
+  addSeenDiscs(path, bent, false);
+  assert.equal(path.rings.filter((ring) => ring.length === 3).length, bent.length - 2);
+  assert.deepEqual([...new Set(path.rings.map(turn))], [1]);
+  for (const { x, y, radius } of bent.slice(6, -6)) { // the recorded ends are no discs
+    for (let angle = 0; angle < 2 * Math.PI; angle += 0.04) {
+      const [px, py] = [0, 1].map((axis) => (radius - 0.1) * [Math.cos, Math.sin][axis](angle));
+      assert.notEqual(windings(path.rings, x + px, y + py), 0, `notch at ${x}, ${y}`);
+    }
+  }
 });
 
 test("the first pixel's centre is half a pixel into the canvas", () => {
