@@ -196,22 +196,19 @@ def _misfit(hints: "StrokeDocument", photo: tuple[int, int]) -> list[str]:
     if hints.height * width == hints.width * height:
         return []
     return [
-        f"The hints were made for a photo of {hints.width} x {hints.height} pixels, this "
-        f"one has {width} x {height}. Propose them again for this photo."
+        f"The hints are for {hints.width} x {hints.height} pixels, not {width} x {height}: "
+        "propose again."
     ]
 
 
 def _without(pose: "Pose | None") -> list[str]:
+    """Says what lacks; under a node of usual width stand two lines of some 35 letters."""
     from ..imaging.pose import NAMES
 
     if pose is None:
-        return [
-            "No pose is connected: the skeleton is black, the silhouette holds what the strokes "
-            "show. Connect the pose of Propose Body Hints."
-        ]
+        return ["No pose is connected: the skeleton is black, the silhouette rough."]
     if len(pose.keypoints) < len(NAMES):
         return [
-            f"The pose has {len(pose.keypoints)} of {len(NAMES)} joints: the silhouette holds "
-            "what the strokes show. Connect the pose of Propose Body Hints."
+            f"The pose has {len(pose.keypoints)} of {len(NAMES)} joints: the silhouette is rough."
         ]
     return []
