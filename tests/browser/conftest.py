@@ -33,6 +33,23 @@ PICTURES = Path(__file__).parents[2] / "out" / "browser"  # where a person looks
 LOADER, DRAWER = 1, 2  # node ids of the small workflow
 
 
+def pytest_collection_modifyitems(items):
+    """Puts tests of the same settings side by side: opening a page is what takes the time."""
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    if here:
+        first = items.index(here[0])
+        modules = list(dict.fromkeys(item.path for item in here))
+        here.sort(key=lambda item: (modules.index(item.path), *_page_of(item)))
+        items[:] = [item for item in items if item not in here]
+        items[first:first] = here
+
+
+def _page_of(item):
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    usual = {"frontend": "pinned", "vue_nodes": False, "language": "en", "theme": "dark"}
+    return [(given.get(name, value) != value) for name, value in usual.items()]
+
+
 # Not for the whole session: while Playwright runs, no other test can call asyncio.run.
 @pytest.fixture(scope="module")
 def chromium(need):
@@ -88,7 +105,11 @@ def _newest_version(command):
 
 @pytest.fixture(scope="module")
 def editor(chromium, request):
-    """Returns a function: the editor of a running ComfyUI, one page for each set of settings."""
+    """Returns a function: the editor of a running ComfyUI with some settings.
+
+    The page stays open for the next test of the same settings, and only that: the editor draws all
+    the time, in every page.
+    """
     pages = {}
 
     def open_page(frontend="pinned", fresh=False, **settings):
@@ -100,23 +121,30 @@ def editor(chromium, request):
             "ColorPalette": "dark",
             **settings,
         }
-        key = (frontend, len(pages) if fresh else "", *sorted(wanted.items()))
+        key = (frontend, fresh, *sorted(wanted.items()))
+        for other in [each for each in pages if each != key and not fresh]:
+            pages.pop(other).close()
         if key not in pages:
-            _set(server.url, wanted)
-            _lend_photos(server.base / "input")
-            # A context is a browser profile of its own.
-            page = pages[key] = chromium.new_page(viewport={"width": 1700, "height": 1100})
-            page.set_default_timeout(START_TIMEOUT_MS)
-            page.server, page.errors = server, []
-            page.on("pageerror", lambda error: page.errors.append(str(error)))
-            page.goto(server.url)
-            page.wait_for_function(READY)
-            page.set_default_timeout(STEP_TIMEOUT_MS)
+            pages[key] = _page(chromium, server, wanted)
         return pages[key]
 
     yield open_page
     for page in pages.values():
         page.close()
+
+
+def _page(chromium, server, settings):
+    _set(server.url, settings)
+    _lend_photos(server.base / "input")
+    # A context is a browser profile of its own.
+    page = chromium.new_page(viewport={"width": 1700, "height": 1100})
+    page.set_default_timeout(START_TIMEOUT_MS)
+    page.server, page.errors = server, []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(server.url)
+    page.wait_for_function(READY)
+    page.set_default_timeout(STEP_TIMEOUT_MS)
+    return page
 
 
 def _set(url, settings):
