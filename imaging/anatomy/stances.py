@@ -33,8 +33,7 @@ STRETCHED = 0.92  # of a forearm's length, as seen: about what the other stances
 BENT = 0.55  # least share of a free arm's length between shoulder and wrist
 
 # One step of a walk when the heel touches the ground: angles of thighs and shins from straight
-# down, forward is positive. Hips bend by 20 to 30 degrees ahead and stretch by 10 to 20 behind,
-# knees bend by 5 and by 10 to 40 (Perry, Gait Analysis, 1992, initial contact and pre-swing).
+# down, forward is positive; set by eye to look like a calm walk.
 LEAD_LEG = (0.36, 0.27)  # radians: thigh, shin
 REAR_LEG = (-0.22, -0.55)
 LEAD_ARM = (0.30, 0.55)  # radians: upper arm and forearm of the other side swing along
