@@ -170,9 +170,9 @@ export function addSeenDiscs(path, discs, closed) {
  * Fills the outer side of a bend, from the end of one piece to the start of the next.
  *
  * @param {Path} path
- * @param {{x: number, y: number}} before
+ * @param {{x: number, y: number, radius: number}} before
  * @param {{x: number, y: number, radius: number}} disc
- * @param {{x: number, y: number}} after
+ * @param {{x: number, y: number, radius: number}} after
  * @returns {boolean} false where the disc would reach visibly beyond the wedge
  */
 function addWedge(path, before, disc, after) {
@@ -182,18 +182,42 @@ function addWedge(path, before, disc, after) {
   if (aLength <= SAME_PX || bLength <= SAME_PX) return false; // no piece there
   const cosine = Math.min(1, Math.max(-1, (ax * bx + ay * by) / (aLength * bLength)));
   if (disc.radius * (1 - Math.sqrt((1 + cosine) / 2)) > UNSEEN_PX) return false;
+  // Half of either piece is in it too: edges that only touch leave a hairline between them.
   const isLeft = ax * by > ay * bx;
-  const reach = isLeft ? -disc.radius : disc.radius;
-  const corners = [
-    [disc.x - (ay / aLength) * reach, disc.y + (ax / aLength) * reach],
-    [disc.x - (by / bLength) * reach, disc.y + (bx / bLength) * reach],
+  const side = isLeft ? -1 : 1;
+  const [normalA, normalB] = [
+    { x: (-ay / aLength) * side, y: (ax / aLength) * side },
+    { x: (-by / bLength) * side, y: (bx / bLength) * side },
   ];
-  const [first, last] = isLeft ? corners : corners.reverse();
-  path.moveTo(disc.x, disc.y);
-  path.lineTo(first[0], first[1]);
-  path.lineTo(last[0], last[1]);
+  const [midA, midB] = [halfway(before, disc), halfway(disc, after)];
+  const ring = [
+    along(midA, normalA, midA.radius),
+    along(disc, normalA, disc.radius),
+    along(disc, normalB, disc.radius),
+    along(midB, normalB, midB.radius),
+    along(disc, normalA, -disc.radius / 2),
+  ];
+  if (!isLeft) ring.reverse();
+  ring.forEach(([x, y], i) => (i === 0 ? path.moveTo(x, y) : path.lineTo(x, y)));
   path.closePath();
   return true;
+}
+
+/**
+ * @param {{x: number, y: number, radius: number}} a
+ * @param {{x: number, y: number, radius: number}} b
+ */
+function halfway(a, b) {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, radius: (a.radius + b.radius) / 2 };
+}
+
+/**
+ * @param {{x: number, y: number}} from
+ * @param {{x: number, y: number}} normal
+ * @param {number} distance
+ */
+function along(from, normal, distance) {
+  return [from.x + normal.x * distance, from.y + normal.y * distance];
 }
 
 /**

@@ -62,7 +62,7 @@ const windings = (rings, x, y) =>
 test("the outer side of a bend has no notch where its disc is left out", () => {
   const path = recorder();
   addSeenDiscs(path, bent, false);
-  assert.equal(path.rings.filter((ring) => ring.length === 3).length, bent.length - 2);
+  assert.equal(path.rings.filter((ring) => ring.length === 5).length, bent.length - 2);
   assert.deepEqual([...new Set(path.rings.map(turn))], [1]);
   for (const { x, y, radius } of bent.slice(6, -6)) { // the recorded ends are no discs
     for (let angle = 0; angle < 2 * Math.PI; angle += 0.04) {
