@@ -186,8 +186,7 @@ def test_every_tool_has_a_name_in_the_language_of_the_editor(draw, vue_nodes, la
 
 
 @renderers
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("theme", "language"), [("dark", "en"), ("light", "zh")])
 def test_words_stand_out_from_their_ground_in_both_themes(draw, vue_nodes, theme, language):
     drawing = draw("dressform_tee.jpg", VueNodes_Enabled=vue_nodes, ColorPalette=theme,
                    Locale=language)  # fmt: skip
