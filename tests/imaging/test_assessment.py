@@ -1,5 +1,6 @@
 """Kind, region, view and confidence, on drawn label maps."""
 
+import cv2
 import numpy as np
 import pytest
 from dressform.imaging import labels
@@ -64,10 +65,16 @@ def test_a_trunk_above_tells_a_lower_garment():
     assert concluded(drawn(HEAD, TRUNK, *ARMS, *LEGS, garment=skirt, neckline=0))[1] == "lower"
 
 
-def test_a_long_garment_is_a_dress():
-    long = drawn(NECK, *ARMS, garment=(120, 88, 330, 152))
-    short = drawn(NECK, *ARMS, *LEGS)
+@pytest.mark.parametrize("mannequin", [(NECK,), (NECK, *ARMS, *LEGS), (HEAD, NECK, *ARMS, *LEGS)])
+def test_a_long_garment_is_a_dress(mannequin):
+    long = drawn(*mannequin)
+    cut = [[88, 120], [152, 120], [150, 170], [165, 310], [75, 310], [90, 170]]
+    bodice = np.zeros_like(long)
+    cv2.fillPoly(bodice, [np.array(cut)], 1)
+    long[(bodice > 0) & (long != labels.MANNEQUIN)] = labels.GARMENT
+    long[170:311][bodice[170:311] > 0] = labels.GARMENT
     assert concluded(long)[1] == "dress"
+    short = drawn(NECK, *ARMS, *LEGS)
     assert concluded(short)[1] == "upper"
 
 
