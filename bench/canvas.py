@@ -35,7 +35,11 @@ DOCUMENT_BAR_KB = 40.0
 LANGUAGES = ("en", "zh")
 RENDERERS = {"classic": False, "nodes-2.0": True}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-READY = "window.app?.extensionManager && 'DressformDrawHints' in LiteGraph.registered_node_types"
+# The editor opens a workflow of its own at the end, over whatever was loaded before.
+READY = (
+    "window.app?.extensionManager?.workflow?.activeWorkflow"
+    " && 'DressformDrawHints' in LiteGraph.registered_node_types"
+)
 TIMEOUT_MS = 300_000
 WIDGET = "app.graph.getNodeById(2).widgets.find(one => one.name === 'strokes')"
 

@@ -23,7 +23,11 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-READY = "window.app?.extensionManager && 'DressformTryOn' in LiteGraph.registered_node_types"
+# The editor opens a workflow of its own at the end, over whatever was loaded before.
+READY = (
+    "window.app?.extensionManager?.workflow?.activeWorkflow"
+    " && 'DressformTryOn' in LiteGraph.registered_node_types"
+)
 START_TIMEOUT_MS = 300_000  # 8 s seen; machines that also compute take far longer
 RUN_TIMEOUT_MS = 180_000  # 10 s seen, with the parser's first start in it
 STEP_TIMEOUT_MS = 45_000  # anything else; 3 s seen for a proposal
