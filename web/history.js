@@ -28,18 +28,6 @@ export function commit(history, present) {
 }
 
 /**
- * Replaces the present without a step of its own.
- *
- * @template T
- * @param {History<T>} history
- * @param {T} present
- * @returns {History<T>}
- */
-export function amend(history, present) {
-  return { ...history, present };
-}
-
-/**
  * @template T
  * @param {History<T>} history
  * @returns {History<T>}

@@ -67,31 +67,6 @@ function contextOf(canvas) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
-/**
- * Draws dark-rimmed strokes in their colours over what is there.
- *
- * @param {Context} context
- * @param {StrokeDocument} document
- * @param {number} width
- * @param {number} height
- */
-export function drawOn(context, document, width, height) {
-  context.save();
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  const scale = scaleTo(document, width, height);
-  for (const stroke of hints(document)) {
-    const rim = new Path2D();
-    addStroke(rim, stroke, scale, RIM);
-    context.fillStyle = RIM_COLOR;
-    context.fill(rim, "nonzero");
-    const path = new Path2D();
-    addStroke(path, stroke, scale);
-    context.fillStyle = stroke.color;
-    context.fill(path, "nonzero");
-  }
-  context.restore();
-}
-
 /** @param {StrokeDocument} document */
 export function hints(document) {
   return document.strokes.filter((stroke) => !CORRECTIONS.includes(stroke.role));
