@@ -93,10 +93,9 @@ export function scaleTo(document, width, height) {
  * @param {Path} path
  * @param {Stroke} stroke
  * @param {Scale} scale
- * @param {number} [widening]
  */
-export function addStroke(path, stroke, scale, widening = 1) {
-  addDiscs(path, discsOf(stroke, scale, widening), stroke.closed);
+export function addStroke(path, stroke, scale) {
+  addDiscs(path, discsOf(stroke, scale), stroke.closed);
 }
 
 /**
