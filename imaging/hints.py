@@ -93,6 +93,13 @@ def propose(
         head_turn=head_turn,
         mirrored=mirrored,
     )
+    return draw(parsing, figure, all_parts=all_parts, photo=photo)
+
+
+def draw(
+    parsing: Parsing, figure: Figure, *, all_parts: bool = False, photo: str = ""
+) -> StrokeDocument:
+    """Draws a settled body, see `settle`; arguments and result are those of `propose`."""
     f = outline.frame(figure.body)
     stage = Stage(parsing, f.stature, all_parts=all_parts)
     shapes = _shapes(figure)

@@ -118,6 +118,8 @@ def _located(picture: np.ndarray, parsing: Parsing | None) -> Pose | None:
             f"parsing must be {height}x{width} like image, got {found.size[0]}x{found.size[1]}. "
             "Connect the parsing of the same photo."
         )
-    if not (found.garment | found.mannequin).any():
+    try:
+        located = body.locate(found)
+    except ValueError:
         return None
-    return hints.settle(found, body.locate(found)).turned
+    return hints.settle(found, located).turned

@@ -207,12 +207,13 @@ def _body(file: photo_files.File) -> "tuple[Parsing, Pose]":
 @functools.lru_cache(maxsize=KEPT_PARSINGS)
 def _read(file: photo_files.File, _changed_ns: int, _bytes: int) -> "tuple[Parsing, Pose | None]":
     """Parses a photo once, however often a proposal for it is wanted."""
-    from ..imaging import body, parse, strokes
+    from ..imaging import body, parse
 
-    picture = photo_files.load(file)
-    parsing = parse.parse(picture)._replace(photo=strokes.fingerprint(picture))
-    found = (parsing.garment | parsing.mannequin).any()
-    return parsing, body.locate(parsing) if found else None
+    parsing = parse.parse(photo_files.load(file))
+    try:
+        return parsing, body.locate(parsing)
+    except ValueError:
+        return parsing, None
 
 
 def _looked_at(file: photo_files.File) -> tuple[tuple[int, int], str]:

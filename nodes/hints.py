@@ -91,21 +91,23 @@ class ProposeHints(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..imaging import body, hints, pose, strokes
 
-        options = {
-            "proportions": proportions,
-            "stance": stance,
-            "head_turn": head_turn,
-            "mirrored": mirrored,
-        }
-        figures, documents = [], []
-        for one in parsing:
-            located = body.locate(one)
-            figures.append(hints.settle(one, located, **options))
-            documents.append(
-                hints.propose(one, located, all_parts=all_parts, photo=one.photo, **options)
+        figures = [
+            hints.settle(
+                one,
+                body.locate(one),
+                proportions=proportions,
+                stance=stance,
+                head_turn=head_turn,
+                mirrored=mirrored,
             )
+            for one in parsing
+        ]
+        documents = [
+            strokes.to_json(hints.draw(one, figure, all_parts=all_parts, photo=one.photo))
+            for one, figure in zip(parsing, figures, strict=True)
+        ]
         return io.NodeOutput(
-            join([strokes.to_json(one) for one in documents]),
+            join(documents),
             [pose.to_openpose(one.turned) for one in figures],
             tensors.from_masks([body.silhouette(one.body) for one in figures]),
         )

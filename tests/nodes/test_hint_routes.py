@@ -57,7 +57,8 @@ def parsed(monkeypatch, files):
         label_map = np.zeros(image.shape[:2], np.uint8)
         height, width = image.shape[:2]
         label_map[height // 5 : height * 4 // 5, width // 3 : width * 2 // 3] = labels.GARMENT
-        return Parsing(label_map, kind="ghost", region="dress", warnings=("Look at it.",))
+        found = Parsing(label_map, kind="ghost", region="dress", warnings=("Look at it.",))
+        return found._replace(photo=strokes.fingerprint(image))
 
     def load(file):
         files._require_picture(file)
