@@ -320,12 +320,15 @@ def main():
     parser.add_argument("--long-side", type=int, default=512, help="pixels")
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--shard", default="0/1", help="which part of how many")
+    parser.add_argument(
+        "--types", nargs="+", choices=sorted(set(TYPES)), default=TYPES, help="kinds"
+    )
     options = parser.parse_args()
     sys.path.insert(0, str(options.generator))
     import generate as generator
     import look
 
-    generator.TYPES, generator.WHITE_CASES = TYPES, {}
+    generator.TYPES, generator.WHITE_CASES = options.types, {}
     widen(generator)
     part, parts = map(int, options.shard.split("/"))
     for number in range(options.first + part, options.first + options.count, parts):
