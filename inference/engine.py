@@ -1,19 +1,59 @@
-"""The one interface of try-on engines: what they get, what they return, and their names."""
+"""The engines by name, and the interface of those that work on whole photos."""
 
-from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ..imaging.parsing import Parsing
 from ..imaging.pose import Pose
+from .painter import TASKS, Progress
 
-Progress = Callable[[int, int], None]
-"""Called with the number of finished steps (1-based) and the number of all steps."""
+TRY_ON, MANNEQUIN_TO_MODEL = TASKS
 
-# Module of this package, imported when the engine is asked for.
-ENGINES = {"warp": "warp"}
+
+class Entry(NamedTuple):
+    """What is known of an engine before it is imported.
+
+    Attributes:
+        module: Of this package, imported when the engine is asked for. One of family "warp" has
+            `make() -> Engine`, any other `SPEC` and `load(paths, setup) -> Painter`.
+        weights: Ids in weights.json without which it cannot run.
+        tasks: Those of TASKS that it can do.
+        family: What its LoRAs are made for; "warp" has no network.
+        optional: Ids of weights that it uses where they are installed.
+    """
+
+    module: str
+    weights: tuple[str, ...]
+    tasks: tuple[str, ...]
+    family: str
+    optional: tuple[str, ...] = ()
+
+
+ENGINES = {
+    "warp": Entry("warp", (), TASKS, "warp"),
+    "flux2-klein": Entry("flux2_klein", ("flux2-klein-4b",), TASKS, "flux2"),
+    "qwen-edit": Entry(
+        "qwen_edit",
+        ("qwen-image-edit-2511",),
+        TASKS,
+        "qwen-image",
+        optional=("qwen-image-edit-lightning",),
+    ),
+    "sdxl-union": Entry(
+        "sdxl_union",
+        ("sdxl-base", "controlnet-union-sdxl-promax"),
+        (MANNEQUIN_TO_MODEL,),
+        "sdxl",
+        optional=("sdxl-vae-fp16-fix", "ip-adapter-sdxl"),
+    ),
+    "catvton": Entry(
+        "catvton", ("sd15-inpainting", "catvton"), (TRY_ON,), "sd15", optional=("sd-vae-ft-mse",)
+    ),
+    "flux-fill": Entry("flux_fill", ("flux1-fill-dev", "catvton-flux-lora"), (TRY_ON,), "flux1"),
+}
 
 
 class TryOnRequest(NamedTuple):
@@ -75,8 +115,13 @@ class Engine(Protocol):
         ...
 
 
-def load(name: str) -> Engine:
-    """Imports and makes an engine.
+def names(task: str) -> list[str]:
+    """Returns the engines that can do one of TASKS, the one without weights first."""
+    return [name for name, entry in ENGINES.items() if task in entry.tasks]
+
+
+def entry(name: str) -> Entry:
+    """Returns the entry of an engine.
 
     Raises:
         ValueError: There is no engine of this name.
@@ -85,4 +130,22 @@ def load(name: str) -> Engine:
         raise ValueError(
             f"engine must be one of {', '.join(ENGINES)}, got {name!r}. Choose one of these."
         )
-    return import_module(f".{ENGINES[name]}", __package__).make()
+    return ENGINES[name]
+
+
+def module(name: str) -> ModuleType:
+    """Imports the module of an engine; see `Entry.module` for what it holds."""
+    return import_module(f".{entry(name).module}", __package__)
+
+
+def load(name: str) -> Engine:
+    """Imports and makes an engine that needs no weights.
+
+    Raises:
+        ValueError: There is no such engine.
+    """
+    if entry(name).family != "warp":
+        raise ValueError(
+            f"an engine without weights is required here, got {name!r}. Call painting.dress."
+        )
+    return module(name).make()

@@ -55,7 +55,7 @@ class TryOn(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "engine",
-                    options=list(engines.ENGINES),
+                    options=["warp"],
                     default="warp",
                     tooltip="warp: no weights, any computer, exact colours; folds are not redrawn.",
                 ),
