@@ -71,6 +71,9 @@ class Wishes(NamedTuple):
     attention: str = "auto"
 
 
+NO_WISHES = Wishes()
+
+
 class Rung(NamedTuple):
     """One step of the ladder."""
 
@@ -97,7 +100,7 @@ CPU_LADDER = LADDER[:2]
 def choose(
     free_bytes: int,
     sizes: Sizes,
-    wishes: Wishes = Wishes(),
+    wishes: Wishes = NO_WISHES,
     *,
     device: str = "cpu",
     precisions: tuple[str, ...] = ("bf16", "fp16", "fp8"),
@@ -125,7 +128,7 @@ def choose(
     )
 
 
-def cheaper(setup: Setup, wishes: Wishes = Wishes()) -> Setup | None:
+def cheaper(setup: Setup, wishes: Wishes = NO_WISHES) -> Setup | None:
     """Returns the next setup down the ladder, None at its foot.
 
     Args:
