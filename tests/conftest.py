@@ -5,10 +5,12 @@ DRESSFORM_REQUIRE=all the same is a failure, so that nothing is silently left ou
 """
 
 import copy
+import importlib.util
 import json
 import math
 import os
 import sys
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -83,6 +85,38 @@ def comfyui(comfyui_folder, tmp_path_factory):
     base = tmp_path_factory.mktemp("comfyui")
     with Server(comfyui_folder, packs=[session.PACK], base=base).start() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def tiny(need, tmp_path_factory):
+    """A function that writes a checkpoint of random weights, tiny("flux2"), and returns its folder.
+
+    Each is written once; whoever changes one copies it first. See tests/inference/tiny_*.py.
+    """
+    if not all(importlib.util.find_spec(name) for name in ("torch", "diffusers", "transformers")):
+        need("diffusers", "Run: pip install torch diffusers transformers accelerate peft")
+    if not any(isinstance(f, launch.TorchaudioWithoutItsLibrary) for f in sys.meta_path):
+        sys.meta_path.insert(0, launch.TorchaudioWithoutItsLibrary())
+    folders = {}
+
+    def write(name):
+        if name not in folders:
+            _helper("tiny_text")
+            folders[name] = tmp_path_factory.mktemp("weights") / name
+            _helper(f"tiny_{name}").write(folders[name])
+        return folders[name]
+
+    return write
+
+
+def _helper(name):
+    """Imports a module that lies beside the tests of the engines."""
+    if name not in sys.modules:
+        path = Path(__file__).parent / "inference" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 # Whole documents drawn step by step by hypothesis take it a hundred times longer.
