@@ -1,24 +1,35 @@
 """How an engine is laid into the memory there is: a ladder of setups, tried from the best down."""
 
-from collections.abc import Mapping
+import json
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from math import prod
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from .painter import Setup
 
-GIB = 2**30
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 PRECISIONS = ("auto", *DTYPES, "fp8")
 OFFLOADS = ("auto", "none", "model", "group")
 SPEEDS = ("exact", "cached")
 ON_OFF = ("auto", "on", "off")
-# The allocator's own rounding and holes; 10 % is what CUDA's caching allocator usually wastes.
-FRAGMENTATION = 1.1
-# Groups of layers on the device at once: one computes while the next arrives.
-GROUP_SHARE = 0.15
-# What tiles leave of the autoencoder's working memory: a quarter of the area, and the overlap.
+DENOISERS = ("transformer", "unet")
+BYTES = 2  # of a weight at 16 bits
+# Of a pixel that is painted. A transformer keeps about thirty buffers of 3,072 channels for every
+# 256 pixels, and sees two references of the same size beside the picture.
+WORKING_BYTES_PER_PIXEL = 2048
+# While an autoencoder decodes: about eight buffers of 256 channels at full resolution.
+DECODING_BYTES_PER_PIXEL = 4096
+# What tiles leave of that: a quarter of the area, and their overlap.
 TILED_SHARE = 0.4
-# 8 bits instead of 16; norms and embeddings stay as they are.
+# 8 bits instead of 16; norms, embeddings and the last layer stay as they are.
 FP8_SHARE = 0.55
+# Layers on the device at once: some compute while the next arrive.
+GROUP_SHARE = 0.15
+# The allocator rounds sizes up and leaves holes.
+FRAGMENTATION = 1.1
 
 
 class Memory(Protocol):
@@ -40,17 +51,15 @@ class Sizes(NamedTuple):
 
     Attributes:
         networks: Bytes of each network at 16 bits, by name.
-        working_bytes: Of the activations of one denoising step at the engine's own size.
+        working_bytes: Of the activations of one denoising step.
         decoding_bytes: Of the activations while the autoencoder decodes without tiles.
         denoiser: The name of the network that works at every step, the one stored in 8 bits.
-        gguf_bytes: Of the denoiser's GGUF file, where there is one on the disk.
     """
 
     networks: Mapping[str, int]
     working_bytes: int = 0
     decoding_bytes: int = 0
-    denoiser: str = "transformer"
-    gguf_bytes: int | None = None
+    denoiser: str = DENOISERS[0]
 
 
 class Wishes(NamedTuple):
@@ -75,15 +84,16 @@ NO_WISHES = Wishes()
 
 
 class Rung(NamedTuple):
-    """One step of the ladder."""
+    """One step of a ladder; see `Setup` for what the values mean."""
 
     quantization: str
     offload: str
     vae_tiling: bool
+    dtype: str | None = None
 
 
-# Exact before quick: moving whole networks costs seconds, 8 bits cost accuracy, moving layers
-# costs seconds at every step.
+# Exact before quick: moving whole networks costs seconds for each picture, 8 bits cost accuracy,
+# moving layers costs seconds for each step.
 LADDER = (
     Rung("none", "none", False),
     Rung("none", "none", True),
@@ -94,7 +104,8 @@ LADDER = (
     Rung("none", "group", True),
     Rung("fp8", "group", True),
 )
-CPU_LADDER = LADDER[:2]
+# Where the processor and the device share one memory there is nowhere to move a network to.
+SHARED_LADDER = (*LADDER[:2], Rung("none", "none", True, "bfloat16"))
 
 
 def choose(
@@ -110,22 +121,18 @@ def choose(
     Args:
         free_bytes: Of the device.
         sizes: Of the engine.
-        wishes: Of the user; what is not "auto" is kept.
+        wishes: Of the user; what is not "auto" is kept, whether it fits or not.
         device: A torch device.
-        precisions: What the device computes or stores in, from `precisions`.
+        precisions: What the device works in, from `precisions`.
     """
-    fitting = (rung for rung in _rungs(device, sizes, wishes, precisions))
-    rungs = list(fitting)
-    rung = next((one for one in rungs if needed_bytes(sizes, one) <= free_bytes), rungs[-1])
-    return Setup(
+    top = Setup(
         device=device,
         dtype=_dtype(device, wishes, precisions),
-        offload=rung.offload,
-        quantization=rung.quantization,
-        vae_tiling=rung.vae_tiling,
         attention=wishes.attention,
         speed=wishes.speed,
     )
+    setups = list(_descend(top, wishes, precisions))
+    return next((one for one in setups if needed_bytes(sizes, one) <= free_bytes), setups[-1])
 
 
 def cheaper(setup: Setup, wishes: Wishes = NO_WISHES) -> Setup | None:
@@ -135,45 +142,131 @@ def cheaper(setup: Setup, wishes: Wishes = NO_WISHES) -> Setup | None:
         setup: The one that did not fit.
         wishes: Of the user; what is not "auto" is kept.
     """
-    ladder = CPU_LADDER if setup.device == "cpu" else LADDER
-    here = Rung(setup.quantization, setup.offload, setup.vae_tiling)
-    below = ladder[ladder.index(here) + 1 :] if here in ladder else ladder[-1:]
-    for rung in below:
-        if rung != here and _allowed(rung, wishes):
-            return setup._replace(**rung._asdict())
-    return None
+    top = setup._replace(offload="none", quantization="none", vae_tiling=False)
+    setups = list(_descend(top, wishes, tuple(PRECISIONS[1:])))
+    below = setups[setups.index(setup) + 1 :] if setup in setups else setups[-1:]
+    return next((one for one in below if one != setup), None)
 
 
-def needed_bytes(sizes: Sizes, rung: Rung | Setup) -> int:
+def needed_bytes(sizes: Sizes, setup: Setup) -> int:
     """Returns the bytes of the device that a setup needs at its peak."""
-    networks = dict(sizes.networks)
-    if rung.quantization == "fp8" and sizes.denoiser in networks:
-        networks[sizes.denoiser] = int(networks[sizes.denoiser] * FP8_SHARE)
+    wide = 2 if setup.dtype == "float32" else 1
+    networks = {name: count * wide for name, count in sizes.networks.items()}
+    if setup.quantization == "fp8" and sizes.denoiser in networks:
+        networks[sizes.denoiser] = int(sizes.networks[sizes.denoiser] * FP8_SHARE)
+    largest = max(networks.values(), default=0)
     held = {
         "none": sum(networks.values()),
-        "model": max(networks.values(), default=0),
-        "group": int(GROUP_SHARE * max(networks.values(), default=0)),
-    }[rung.offload]
-    decoding = sizes.decoding_bytes * (TILED_SHARE if rung.vae_tiling else 1)
-    return int(FRAGMENTATION * (held + max(sizes.working_bytes, decoding)))
+        "model": largest,
+        "group": int(GROUP_SHARE * largest),
+    }[setup.offload]
+    decoding = sizes.decoding_bytes * (TILED_SHARE if setup.vae_tiling else 1)
+    return int(FRAGMENTATION * (held + wide * max(sizes.working_bytes, decoding)))
 
 
-def _rungs(device, sizes, wishes, precisions):
-    ladder = CPU_LADDER if device == "cpu" else LADDER
-    return [one for one in ladder if _allowed(one, wishes)] or list(ladder[:1])
+def measure(paths: Mapping[str, Path], pixels: int) -> Sizes:
+    """Returns what an engine takes, from the headers of its weights; no weight is read.
+
+    Args:
+        paths: Weights id to a folder in diffusers' layout, or to a file.
+        pixels: Area of the pictures that it paints.
+    """
+    networks: dict[str, int] = {}
+    for key, path in paths.items():
+        files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
+        parts: dict[str, dict[str, int]] = {}
+        for file in files:
+            inside = file.parent != path and path.is_dir()
+            part = parts.setdefault(file.parent.name if inside else key, {})
+            variant = _variant(file.name)
+            part[variant] = part.get(variant, 0) + weights_count(file) * BYTES
+        for name, variants in parts.items():  # the same network in two precisions counts once
+            networks[name] = max(networks.get(name, 0), *variants.values())
+    return Sizes(
+        networks,
+        working_bytes=WORKING_BYTES_PER_PIXEL * pixels,
+        decoding_bytes=DECODING_BYTES_PER_PIXEL * pixels,
+        denoiser=next((name for name in DENOISERS if name in networks), DENOISERS[0]),
+    )
 
 
-def _allowed(rung: Rung, wishes: Wishes) -> bool:
-    if wishes.precision != "auto" and (rung.quantization == "fp8") != (wishes.precision == "fp8"):
-        return False
-    if wishes.offload not in ("auto", rung.offload):
-        return False
-    return wishes.vae_tiling in ("auto", "on" if rung.vae_tiling else "off")
+def weights_count(file: Path) -> int:
+    """Returns how many numbers a safetensors file holds, by its header.
+
+    Raises:
+        ValueError: the file is no safetensors file.
+    """
+    try:
+        with file.open("rb") as opened:
+            (length,) = struct.unpack("<Q", opened.read(8))
+            if length > file.stat().st_size:
+                raise ValueError("the header is longer than the file")
+            header = json.loads(opened.read(length))
+        header.pop("__metadata__", None)
+        return sum(prod(tensor["shape"]) for tensor in header.values())
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise ValueError(
+            f"{file} must be a safetensors file, got {error}. Fetch it again: dressform weights "
+            "verify"
+        ) from error
 
 
-def _dtype(device: str, wishes: Wishes, precisions: tuple[str, ...]) -> str:
+def precisions(device: str) -> tuple[str, ...]:
+    """Returns what a device works in, the best for pictures first, from PRECISIONS.
+
+    Args:
+        device: A torch device.
+    """
+    import torch
+
+    kind = torch.device(device).type
+    capability = torch.cuda.get_device_capability(device) if kind == "cuda" else (0, 0)
+    return precisions_of(kind, capability)
+
+
+def precisions_of(kind: str, capability: tuple[int, int] = (0, 0)) -> tuple[str, ...]:
+    """Returns the same for a kind of device.
+
+    Args:
+        kind: "cuda", "cpu", "mps" or another of torch's.
+        capability: Of a CUDA device. From 8.0 (Ampere) it computes in bfloat16; 8 bits are
+            converted to 16 for computing, which every CUDA device can.
+    """
+    if kind == "cuda":
+        return ("bf16", "fp16", "fp32", "fp8") if capability >= (8, 0) else ("fp16", "fp32", "fp8")
+    return ("fp32", "bf16") if kind == "cpu" else ("bf16", "fp16", "fp32")
+
+
+def _descend(top: Setup, wishes: Wishes, works_in: tuple[str, ...]) -> Iterator[Setup]:
+    """The setups of a ladder from the top, each once, with the user's wishes put in."""
+    shared = top.device.split(":")[0] in ("cpu", "mps")
+    seen = set()
+    for rung in SHARED_LADDER if shared else LADDER:
+        if rung.quantization == "fp8" and (
+            "fp8" not in works_in or wishes.precision not in ("auto", "fp8")
+        ):
+            continue
+        setup = top._replace(
+            quantization="fp8" if wishes.precision == "fp8" else rung.quantization,
+            offload=rung.offload if wishes.offload == "auto" else wishes.offload,
+            vae_tiling=rung.vae_tiling
+            if wishes.vae_tiling == "auto"
+            else wishes.vae_tiling == "on",
+            dtype=top.dtype if wishes.precision != "auto" else rung.dtype or top.dtype,
+        )
+        if setup not in seen:
+            seen.add(setup)
+            yield setup
+
+
+def _dtype(device: str, wishes: Wishes, works_in: tuple[str, ...]) -> str:
     if wishes.precision in DTYPES:
         return DTYPES[wishes.precision]
-    if device == "cpu":
+    if device.split(":")[0] == "cpu":
         return "float32"
-    return DTYPES["bf16" if "bf16" in precisions else "fp16"]
+    return DTYPES["bf16" if "bf16" in works_in else "fp16"]
+
+
+def _variant(name: str) -> str:
+    """The name of a weights file without the number of the shard: one for each precision."""
+    return re.sub(r"-\d+-of-\d+", "", name)

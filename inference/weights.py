@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 MANIFEST = Path(__file__).parent / "weights.json"
@@ -15,6 +15,8 @@ FOLDER_VARIABLE = "DRESSFORM_WEIGHTS"
 DEFAULT_FOLDER = Path("~/.cache/dressform/weights")
 # Left in a folder while files are on their way; what holds it is not ready to load.
 UNFINISHED = ".unfinished"
+# What holds weights, and nothing that could hold a program.
+WEIGHTS_SUFFIX = ".safetensors"
 
 
 class File(NamedTuple):
@@ -22,8 +24,8 @@ class File(NamedTuple):
 
     Attributes:
         path: Relative to the weights' folder, with slashes.
-        sha256: In hexadecimal; None where nobody has stated it.
-        size_bytes: None where nobody has stated it.
+        sha256: In hexadecimal; None where nobody was found to state it.
+        size_bytes: None where nobody was found to state it.
     """
 
     path: str
@@ -35,9 +37,9 @@ class Entry(NamedTuple):
     """Weights that can be fetched.
 
     Attributes:
-        id: As the user names it.
-        name: As its makers name it.
-        purpose: What it is for.
+        id: As the user names them.
+        name: As their makers name them.
+        purpose: The engine, and what for.
         source: Repository on the hub.
         revision: Commit there; None takes the newest.
         licence: Its name.
@@ -45,10 +47,11 @@ class Entry(NamedTuple):
         licence_read: What was read there.
         commercial: Whether results may be sold; "unverified" counts as no.
         gated: Whether the hub wants an account that has accepted the licence.
-        min_vram_gb: Of the device, with everything in bf16 that is offered to save memory.
+        lora: Whether they change other weights; engines then take the file, not its folder.
+        min_vram_gb: Of the device, with all that saves memory.
+        about_bytes: The whole size where not every file's is stated, else None.
         verified: Whether every file's size and hash are stated.
-        files: What is needed; patterns where `verified` is not.
-        single: Whether engines take the one file and not its folder.
+        files: All that is needed.
     """
 
     id: str
@@ -61,15 +64,21 @@ class Entry(NamedTuple):
     licence_read: str
     commercial: bool | str
     gated: bool
+    lora: bool
     min_vram_gb: int
+    about_bytes: int | None
     verified: bool
     files: tuple[File, ...]
-    single: bool
 
     @property
     def sellable(self) -> bool:
         """Whether it is known that results may be sold."""
         return self.commercial is True
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files; what is not stated counts as nothing, or as `about_bytes` says."""
+        return self.about_bytes or sum(file.size_bytes or 0 for file in self.files)
 
 
 @functools.cache
@@ -100,7 +109,7 @@ def folders() -> list[Path]:
 
 
 def find(key: str, places: Iterable[Path]) -> Path | None:
-    """Returns what an engine loads, a folder or a file; None where it is missing or incomplete.
+    """Returns what an engine loads: a folder, or the file of a LoRA; None where any is missing.
 
     Args:
         key: An id of weights.json.
@@ -109,53 +118,65 @@ def find(key: str, places: Iterable[Path]) -> Path | None:
     wanted = entry(key)
     for place in places:
         folder = Path(place) / key
-        if folder.is_dir() and not absent(wanted, folder):
-            return folder / wanted.files[0].path if wanted.single else folder
+        if folder.is_dir() and not lacking(wanted, folder):
+            return next(folder.glob(f"*{WEIGHTS_SUFFIX}")) if wanted.lora else folder
     return None
 
 
 def missing(key: str, places: Iterable[Path]) -> str | None:
-    """Returns the sentence for the user where weights are missing, else None."""
+    """Returns the sentence for the user where weights are missing, else None.
+
+    Args:
+        key: An id of weights.json.
+        places: As `find` takes them, at least one; the first is the place for new ones.
+    """
     places = [Path(place) for place in places]
     if find(key, places) is not None:
         return None
     wanted = entry(key)
     begun = next((place / key for place in places if (place / key).is_dir()), None)
-    state = f"no folder {places[0] / key}" if begun is None else f"an incomplete {begun}"
+    if begun is None:
+        state = f"no folder {places[0] / key}"
+    else:
+        state = f"{begun}, where {lacking(wanted, begun)[0]} is missing"
+        if (begun / UNFINISHED).exists():
+            state = f"{begun}, where the download is not finished"
     return (
-        f"weights of {wanted.name} are required, got {state}. "
-        f"Run: {_command(key, places[0])} (licence: {wanted.licence})"
+        f"weights of {wanted.name} are required, got {state}. Licence: {wanted.licence}. "
+        f"Run: {_command(key, places[0])}"
     )
 
 
-def absent(wanted: Entry, folder: Path) -> list[str]:
-    """Returns what a folder lacks to be loaded, by name; nothing is read but indexes."""
+def lacking(wanted: Entry, folder: Path) -> list[str]:
+    """Returns what a folder lacks to be loaded; nothing is read but the indexes of shards.
+
+    The files need not be those that weights.json lists: weights saved anew, in other shards or
+    another precision, are as good. What counts is that every network is there and whole.
+
+    Args:
+        wanted: Some weights.
+        folder: Theirs.
+    """
     if (folder / UNFINISHED).exists():
         return [UNFINISHED]
-    lacking = [file.path for file in wanted.files if not (folder / file.path).is_file()]
-    if not wanted.files or lacking:
-        lacking = _lacking_parts(folder)
-    return lacking
+    listed = {Path(file.path).parent for file in wanted.files if file.path.endswith(WEIGHTS_SUFFIX)}
+    return sorted(gap for part in listed for gap in _gaps(folder, part))
 
 
-def _lacking_parts(folder: Path) -> list[str]:
-    """What a folder in diffusers' layout names and does not hold; weights may be cut otherwise."""
-    index = folder / "model_index.json"
-    if not index.is_file():
-        return ["model_index.json"]
-    parts = [
+def _gaps(folder: Path, part: Path) -> list[str]:
+    """What the folder of one network lacks."""
+    if not any((folder / part).glob(f"*{WEIGHTS_SUFFIX}")):
+        return [(part / f"*{WEIGHTS_SUFFIX}").as_posix()]
+    whole = any("-of-" not in file.name for file in (folder / part).glob(f"*{WEIGHTS_SUFFIX}"))
+    indexes = [] if whole else list((folder / part).glob(f"*{WEIGHTS_SUFFIX}.index.json"))
+    if not whole and not indexes:
+        return [(part / f"*{WEIGHTS_SUFFIX}.index.json").as_posix()]
+    shards = {
         name
-        for name, kind in json.loads(index.read_text(encoding="utf-8")).items()
-        if isinstance(kind, list) and kind[0] is not None and not (folder / name).is_dir()
-    ]
-    for listing in folder.glob("*/*.safetensors.index.json"):
-        named = set(json.loads(listing.read_text(encoding="utf-8"))["weight_map"].values())
-        parts += [
-            str(PurePosixPath(listing.parent.name) / name)
-            for name in sorted(named)
-            if not (listing.parent / name).is_file()
-        ]
-    return parts
+        for index in indexes
+        for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+    }
+    return [(part / name).as_posix() for name in shards if not (folder / part / name).is_file()]
 
 
 def _command(key: str, place: Path) -> str:
@@ -167,22 +188,6 @@ def _command(key: str, place: Path) -> str:
 
 
 def _entry(key: str, told: dict[str, Any]) -> Entry:
-    files = tuple(
-        File(one["path"], one.get("sha256"), one.get("bytes")) for one in told.get("files", ())
-    )
-    return Entry(
-        id=key,
-        name=told["name"],
-        purpose=told["purpose"],
-        source=told["source"],
-        revision=told["revision"],
-        licence=told["licence"],
-        licence_source=told["licence_source"],
-        licence_read=told.get("licence_read", ""),
-        commercial=told["commercial"],
-        gated=told.get("gated", False),
-        min_vram_gb=told["min_vram_gb"],
-        verified=told["verified"],
-        files=files,
-        single=told.get("single", False),
-    )
+    files = tuple(File(one["path"], one["sha256"], one["bytes"]) for one in told.pop("files"))
+    told = {"gated": False, "lora": False, "about_bytes": None, **told}
+    return Entry(id=key, files=files, **told)
