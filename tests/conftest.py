@@ -5,6 +5,7 @@ DRESSFORM_REQUIRE=all the same is a failure, so that nothing is silently left ou
 """
 
 import copy
+import importlib
 import importlib.util
 import json
 import math
@@ -89,7 +90,7 @@ def comfyui(comfyui_folder, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny(need, tmp_path_factory):
-    """A function that writes a checkpoint of random weights, tiny("flux2"), and returns its folder.
+    """A function that writes random weights, tiny("flux2"), and returns their folders by id.
 
     Each is written once; whoever changes one copies it first. See tests/inference/tiny_*.py.
     """
@@ -97,26 +98,18 @@ def tiny(need, tmp_path_factory):
         need("diffusers", "Run: pip install torch diffusers transformers accelerate peft")
     if not any(isinstance(f, launch.TorchaudioWithoutItsLibrary) for f in sys.meta_path):
         sys.meta_path.insert(0, launch.TorchaudioWithoutItsLibrary())
-    folders = {}
+    helpers = str(Path(__file__).parent / "inference")
+    if helpers not in sys.path:  # tiny_*.py are modules of no package
+        sys.path.append(helpers)
+    written = {}
 
     def write(name):
-        if name not in folders:
-            _helper("tiny_text")
-            folders[name] = tmp_path_factory.mktemp("weights") / name
-            _helper(f"tiny_{name}").write(folders[name])
-        return folders[name]
+        if name not in written:
+            module = importlib.import_module(f"tiny_{name}")
+            written[name] = module.write(tmp_path_factory.mktemp(name))
+        return written[name]
 
     return write
-
-
-def _helper(name):
-    """Imports a module that lies beside the tests of the engines."""
-    if name not in sys.modules:
-        path = Path(__file__).parent / "inference" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 # Whole documents drawn step by step by hypothesis take it a hundred times longer.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import tiny_lora
 import tiny_text
 import torch
 
@@ -11,10 +12,20 @@ MASK_CHANNELS = 64
 CLIP_WIDTH = 16
 T5_WIDTH = 32
 T5_LENGTH = 512
+LORA = "pytorch_lora_weights.safetensors"
 
 
-def write(folder: Path) -> Path:
-    """Writes the checkpoint; the folder is made where it is not there."""
+def write(folder: Path) -> dict[str, Path]:
+    """Writes everything the engine takes into a folder for each id of weights.json, by id."""
+    base = write_base(folder / "flux1-fill-dev")
+    return {
+        "flux1-fill-dev": base,
+        "catvton-flux-lora": write_lora(folder / "catvton-flux-lora", base),
+    }
+
+
+def write_base(folder: Path) -> Path:
+    """Writes what is used of black-forest-labs/FLUX.1-Fill-dev."""
     from diffusers import (
         AutoencoderKL,
         FlowMatchEulerDiscreteScheduler,
@@ -82,4 +93,14 @@ def write(folder: Path) -> Path:
         tokenizer_2=tiny_text.t5(folder / "tokenizer_2", length=T5_LENGTH),
         transformer=transformer.eval(),
     ).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def write_lora(folder: Path, base: Path) -> Path:
+    """Writes xiaozaa/catvton-flux-lora-alpha for a base."""
+    from diffusers import FluxTransformer2DModel
+
+    folder.mkdir(parents=True)
+    network = FluxTransformer2DModel.from_pretrained(base / "transformer", use_safetensors=True)
+    tiny_lora.write(folder / LORA, network, component="transformer", seed=1)
     return folder

@@ -10,8 +10,13 @@ TEXT_WIDTH = 16
 LATENT_CHANNELS = 4
 
 
-def write(folder: Path, *, is_distilled: bool = True) -> Path:
-    """Writes the checkpoint.
+def write(folder: Path) -> dict[str, Path]:
+    """Writes everything the engine takes into a folder for each id of weights.json, by id."""
+    return {"flux2-klein-4b": write_base(folder / "flux2-klein-4b")}
+
+
+def write_base(folder: Path, *, is_distilled: bool = True) -> Path:
+    """Writes what is used of black-forest-labs/FLUX.2-klein-4B.
 
     Args:
         folder: Made where it is not there.

@@ -13,8 +13,13 @@ TEXT_WIDTH = 16
 PATCH = 14
 
 
-def write(folder: Path) -> Path:
-    """Writes the checkpoint; the folder is made where it is not there."""
+def write(folder: Path) -> dict[str, Path]:
+    """Writes everything the engine takes into a folder for each id of weights.json, by id."""
+    return {"qwen-image-edit-2511": write_base(folder / "qwen-image-edit-2511")}
+
+
+def write_base(folder: Path) -> Path:
+    """Writes what is used of Qwen/Qwen-Image-Edit-2511."""
     from diffusers import (
         AutoencoderKLQwenImage,
         FlowMatchEulerDiscreteScheduler,

@@ -15,6 +15,11 @@ QWEN_SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
+QWEN_ROLES = {
+    "pad_token": "<|endoftext|>",
+    "eos_token": "<|im_end|>",
+    "unk_token": "<|endoftext|>",
+}
 QWEN_WORDS = 256 + len(QWEN_SPECIAL)
 # What the pipelines use of the real template: roles, and no thinking.
 QWEN_TEMPLATE = (
@@ -23,10 +28,17 @@ QWEN_TEMPLATE = (
     "{% endif %}"
 )
 CLIP_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
+CLIP_ROLES = {
+    "bos_token": "<|startoftext|>",
+    "eos_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+}
 # Every byte within a word and at its end.
 CLIP_WORDS = 2 * 256 + len(CLIP_SPECIAL)
 CLIP_LENGTH = 77
 T5_SPECIAL = ("<pad>", "</s>", "<unk>")
+T5_ROLES = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 T5_WORDS = len(T5_SPECIAL) + 256
 
 
@@ -40,9 +52,7 @@ def qwen(folder: Path):
     words.add_special_tokens(list(QWEN_SPECIAL))
     tokenizer = Qwen2TokenizerFast(
         tokenizer_object=words,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
-        unk_token="<|endoftext|>",
+        **QWEN_ROLES,
         additional_special_tokens=list(QWEN_SPECIAL),
     )
     tokenizer.chat_template = QWEN_TEMPLATE
@@ -65,10 +75,7 @@ def clip(folder: Path):
     )
     tokenizer = CLIPTokenizerFast(
         tokenizer_object=words,
-        bos_token=CLIP_SPECIAL[0],
-        eos_token=CLIP_SPECIAL[1],
-        unk_token=CLIP_SPECIAL[1],
-        pad_token=CLIP_SPECIAL[1],
+        **CLIP_ROLES,
         model_max_length=CLIP_LENGTH,
     )
     tokenizer.save_pretrained(folder)
@@ -92,9 +99,7 @@ def t5(folder: Path, *, length: int):
     )
     tokenizer = T5TokenizerFast(
         tokenizer_object=words,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
+        **T5_ROLES,
         extra_ids=0,
         model_max_length=length,
     )
