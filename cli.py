@@ -77,12 +77,32 @@ def _parser() -> argparse.ArgumentParser:
     entry.add_argument("--server", metavar="URL", help="a running ComfyUI with this pack")
     entry.set_defaults(command=_demo)
 
+    _add_weights(commands.add_parser("weights", help="list, fetch and check engines' weights"))
+
     entry = commands.add_parser("comfyui", help="get a ComfyUI that can run; print its path")
     entry.set_defaults(command=_comfyui)
 
     entry = commands.add_parser("doctor", help="say what is missing and how to get it")
     entry.set_defaults(command=_doctor)
     return parser
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, ids, told in (
+        ("list", None, "what there is, for what, under which licence"),
+        ("get", "+", "fetch weights; goes on where it was interrupted"),
+        ("verify", "*", "check sizes and hashes of what is installed"),
+        ("path", 1, "print where weights are"),
+    ):
+        action = actions.add_parser(name, help=told)
+        if ids is not None:
+            action.add_argument("ids", nargs=ids, metavar="ID")
+        action.add_argument("--to", type=_folder, metavar="DIR", help="instead of the usual folder")
+        if name == "get":
+            action.add_argument("--from", dest="source", type=Path, metavar="DIR")
+            action.add_argument("--yes", action="store_true", help="ask nothing")
+        action.set_defaults(command=_weights, action=name)
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -170,6 +190,23 @@ def _demo(options: argparse.Namespace) -> int:
             settle=line.clear,
         )
     print(report)
+    return 0
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from . import weights_command
+
+    where = weights_command.places(options.to)
+    if options.action == "list":
+        print(weights_command.table(where))
+    elif options.action == "verify":
+        return 0 if weights_command.verify(options.ids, where, print) else FAILED
+    elif options.action == "path":
+        print(weights_command.path(options.ids[0], where))
+    else:
+        agree = (lambda: True) if options.yes else weights_command.agreed_on_terminal
+        for key in options.ids:
+            weights_command.get(key, where, source=options.source, agree=agree, say=print)
     return 0
 
 

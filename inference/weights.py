@@ -165,18 +165,22 @@ def lacking(wanted: Entry, folder: Path) -> list[str]:
 
 def _gaps(folder: Path, part: Path) -> list[str]:
     """What the folder of one network lacks."""
-    if not any((folder / part).glob(f"*{WEIGHTS_SUFFIX}")):
+    held = {file.name for file in (folder / part).glob(f"*{WEIGHTS_SUFFIX}")}
+    if not held:
         return [(part / f"*{WEIGHTS_SUFFIX}").as_posix()]
-    whole = any("-of-" not in file.name for file in (folder / part).glob(f"*{WEIGHTS_SUFFIX}"))
-    indexes = [] if whole else list((folder / part).glob(f"*{WEIGHTS_SUFFIX}.index.json"))
-    if not whole and not indexes:
-        return [(part / f"*{WEIGHTS_SUFFIX}.index.json").as_posix()]
-    shards = {
-        name
-        for index in indexes
-        for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-    }
-    return [(part / name).as_posix() for name in shards if not (folder / part / name).is_file()]
+    if any("-of-" not in name for name in held):
+        return []
+    indexes = list((folder / part).glob(f"*{WEIGHTS_SUFFIX}.index.json"))
+    try:
+        shards = {name for index in indexes for name in _shards(index)}
+    except (ValueError, KeyError, AttributeError):
+        shards = set()  # the index was cut off, or is none
+    named = shards or {f"*{WEIGHTS_SUFFIX}.index.json"}
+    return sorted((part / name).as_posix() for name in named - held)
+
+
+def _shards(index: Path) -> set[str]:
+    return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
 
 
 def _command(key: str, place: Path) -> str:
