@@ -8,6 +8,7 @@ import numpy as np
 
 from ..imaging.parsing import Parsing
 from ..imaging.pose import Pose
+from ..imaging.strokes import StrokeDocument
 from .painter import TASKS, Progress
 
 TRY_ON, MANNEQUIN_TO_MODEL = TASKS
@@ -57,7 +58,7 @@ ENGINES = {
 
 
 class TryOnRequest(NamedTuple):
-    """One person, one garment, and how to paint.
+    """One person and one garment.
 
     Attributes:
         person: (H, W, 3) uint8 sRGB.
@@ -66,11 +67,9 @@ class TryOnRequest(NamedTuple):
         person_pose: In pixels of `person`.
         garment_pose: In pixels of `garment`.
         person_parsing: Parsing of `person`; None where unknown.
+        garment_parsing: Parsing of `garment`; None where unknown.
         repaint_mask: (H, W) bool; the only place that may change. None leaves it to the engine.
-        hints: (H, W, 3) uint8 scribble map for engines that take one.
-        prompt: Text for engines that take one.
-        seed: Of the noise, where an engine uses any.
-        steps: Of sampling, where an engine samples.
+        hints: Strokes for the person's photo, for engines that take them.
         region: One of `parsing.REGIONS`.
         by_outline: Whether the person's outline may correct where `person_pose` puts the garment;
             not where a user gave a pose of their own.
@@ -82,11 +81,9 @@ class TryOnRequest(NamedTuple):
     person_pose: Pose
     garment_pose: Pose
     person_parsing: Parsing | None = None
+    garment_parsing: Parsing | None = None
     repaint_mask: np.ndarray | None = None
-    hints: np.ndarray | None = None
-    prompt: str = ""
-    seed: int = 0
-    steps: int = 4
+    hints: StrokeDocument | None = None
     region: str = "upper"
     by_outline: bool = True
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..imaging import body, labels, parse, scribble
+from ..imaging import body, labels, parse
 from ..imaging import pose as poses
 from ..imaging.parsing import Parsing
 from ..imaging.strokes import StrokeDocument
@@ -64,8 +64,9 @@ def prepare(
         person_pose=person_pose,
         garment_pose=body.locate(_with_garment(of_garment, mask)),
         person_parsing=of_person,
+        garment_parsing=of_garment,
         repaint_mask=None if repaint_mask is None else repaint_mask > MASK_THRESHOLD,
-        hints=None if hints is None else scribble.render(hints, person.shape[:2]),
+        hints=hints,
         region=of_garment.region if region == "auto" else region,
         by_outline=_same_place(person_pose, located),
     )

@@ -51,7 +51,7 @@ class Warp:
         """Paints the garment onto the person.
 
         Args:
-            request: What to paint; prompt, hints, seed and steps play no part here.
+            request: What to paint; the hints play no part here.
             progress: Told after each of 4 stages.
 
         Returns:

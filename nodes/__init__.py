@@ -4,11 +4,14 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import hint_routes, served
 from .drawing import DrawHints
+from .engine_settings import EngineSettings, LoadEngineLora
 from .folder import LoadFolder
 from .ghost import MakeGhostMannequin
 from .hints import ProposeHints
 from .lint import LintPhoto
 from .mannequin import ParsePhoto, RemoveMannequin
+from .model_photo import MakeModelPhoto
+from .paste_back import PasteBack
 from .products import SaveProduct
 from .quality import CheckQuality
 from .rendering import RenderHints
@@ -26,6 +29,10 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     SaveProduct,
     LintPhoto,
     MakeGhostMannequin,
+    MakeModelPhoto,
+    EngineSettings,
+    LoadEngineLora,
+    PasteBack,
 )
 
 

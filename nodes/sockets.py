@@ -10,3 +10,9 @@ POSE = io.Custom("POSE_KEYPOINT")
 
 # imaging.products.work.Product: a photo on its way from Load Product Folder to Save Product.
 PRODUCT = io.Custom("DRESSFORM_PRODUCT")
+
+# inference.order.Settings.
+SETTINGS = io.Custom("DRESSFORM_SETTINGS")
+
+# tuple[inference.painter.Lora, ...], in the order in which they were chained.
+LORAS = io.Custom("DRESSFORM_LORAS")

@@ -6,9 +6,12 @@ import torch
 from comfy_api.latest import io
 
 from ..imaging.parsing import REGIONS, Parsing
+from ..inference import clearance
 from ..inference import engine as engines
-from . import documents, feedback, tensors
-from .sockets import PARSING, POSE
+from ..inference.order import STOP, Painted, Settings
+from ..inference.painter import Progress
+from . import asked, documents, feedback, memory, painted, ranking, tensors
+from .sockets import PARSING, POSE, SETTINGS
 
 
 class TryOn(io.ComfyNode):
@@ -53,11 +56,17 @@ class TryOn(io.ComfyNode):
                     optional=True,
                     tooltip="The only area that may change; without it the engine decides.",
                 ),
+                SETTINGS.Input(
+                    "settings",
+                    optional=True,
+                    tooltip="From Engine Settings; without it everything is chosen by itself.",
+                ),
                 io.Combo.Input(
                     "engine",
-                    options=["warp"],
+                    options=engines.names(engines.TRY_ON),
                     default="warp",
-                    tooltip="warp: no weights, any computer, exact colours; folds are not redrawn.",
+                    tooltip="warp: no weights, any computer, exact colours, folds are not redrawn. "
+                    "The others paint anew and need weights.",
                 ),
                 io.Combo.Input(
                     "region",
@@ -65,6 +74,12 @@ class TryOn(io.ComfyNode):
                     default="auto",
                     tooltip="What the garment covers; auto takes it from the garment's parsing.",
                 ),
+                asked.usage(),
+                asked.prompt(),
+                asked.seed(),
+                asked.steps(),
+                asked.candidates(),
+                asked.when_weights_missing(STOP),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The person in the garment."),
@@ -76,14 +91,30 @@ class TryOn(io.ComfyNode):
                     display_name="worn_garment",
                     tooltip="How much of each pixel shows the garment; for Check Quality.",
                 ),
+                *painted.more_outputs(),
             ],
             hidden=[io.Hidden.unique_id],
             has_intermediate_output=True,
         )
 
     @classmethod
-    def validate_inputs(cls, hints: str | None = None) -> bool | str:
-        return documents.refusal(hints, "hints") or True
+    def validate_inputs(
+        cls,
+        hints: str | None = None,
+        engine: str | None = "warp",
+        usage: str | None = "commercial",
+        when_weights_missing: str | None = STOP,
+    ) -> bool | str:
+        return (
+            documents.refusal(hints, "hints")
+            or asked.refusal(
+                engines.TRY_ON,
+                engine=engine,
+                usage=usage,
+                when_weights_missing=when_weights_missing,
+            )
+            or True
+        )
 
     @classmethod
     def execute(
@@ -97,14 +128,33 @@ class TryOn(io.ComfyNode):
         pose: list[dict] | None = None,
         hints: str | None = None,
         repaint_mask: torch.Tensor | None = None,
+        settings: Settings | None = None,
+        usage: str = "commercial",
+        prompt: str = "",
+        seed: int = 0,
+        steps: int = 0,
+        candidates: int = 1,
+        when_weights_missing: str = STOP,
     ) -> io.NodeOutput:
         from ..imaging import parse
-        from ..inference import request
+        from ..inference import painting, request
 
         try:
             drawn = None if hints is None else documents.read(hints, "hints")
         except ValueError as error:
             return feedback.refused(cls, str(error))
+        order = asked.asked(
+            settings,
+            engine=engine,
+            usage=usage,
+            prompt=prompt,
+            seed=seed,
+            steps=steps,
+            candidates=candidates,
+            when_weights_missing=when_weights_missing,
+        )
+        host = memory.host()
+        cleared = clearance.clear(order, engines.TRY_ON, host.folders)
         people = tensors.to_pictures(person, "person")
         pairs = tensors.pair(
             person=people,
@@ -117,10 +167,9 @@ class TryOn(io.ComfyNode):
             if repaint_mask is None
             else tensors.to_masks(repaint_mask, "repaint_mask"),
         )
-        painter = engines.load(engine)
         parsed = functools.cache(lambda number: parse.parse(people[number]))
-        results = []
-        for index, one in enumerate(pairs):
+
+        def paint(index: int, one: dict, progress: Progress) -> Painted:
             tensors.require_same_size(
                 one["garment_mask"], one["garment"], "garment_mask", "garment"
             )
@@ -128,19 +177,12 @@ class TryOn(io.ComfyNode):
                 tensors.require_same_size(
                     one["repaint_mask"], one["person"], "repaint_mask", "person"
                 )
-
-            def step(done: int, total: int, index: int = index) -> None:
-                feedback.progress(index * total + done, len(pairs) * total)
-
             # One person may wear every garment of the batch.
             wearer = parsed(index % len(people))
             wanted = request.prepare(**one, person_parsing=wearer, region=region)
-            results.append(painter.run(wanted, step))
-        masks = [result.repainted for result in results]
-        worn = tensors.stitch(person, [result.image for result in results], masks)
-        return io.NodeOutput(
-            worn,
-            tensors.from_masks(masks),
-            tensors.from_masks([result.garment for result in results]),
-            ui=feedback.preview(cls, worn, [line for one in results for line in one.warnings]),
-        )
+            rank = ranking.by_quality(wanted.garment, wanted.garment_parsing, wanted.person)
+            return painting.dress(
+                order, wanted, host, progress=progress, rank=rank, cleared=cleared
+            )
+
+        return painted.output(cls, person, painted.each(pairs, paint))

@@ -16,3 +16,13 @@ def folder(file: str) -> Path:
     folder_paths.add_model_folder_path(KEY, str(Path(folder_paths.models_dir) / KEY))
     listed = [Path(one) for one in folder_paths.get_folder_paths(KEY)]
     return next((one for one in listed if (one / file).is_file()), listed[0])
+
+
+def folders() -> list[Path]:
+    """Returns where weights of engines may lie, the place for new ones first.
+
+    Those are the folders of this pack, and ComfyUI's own for models in diffusers' layout.
+    """
+    folder_paths.add_model_folder_path(KEY, str(Path(folder_paths.models_dir) / KEY))
+    listed = [*folder_paths.get_folder_paths(KEY), *folder_paths.get_folder_paths("diffusers")]
+    return [Path(one) for one in listed]

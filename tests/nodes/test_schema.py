@@ -21,6 +21,10 @@ IDS = {
     "DressformSaveProduct": "Save Product",
     "DressformLintPhoto": "Lint Photo",
     "DressformGhostMannequin": "Make Ghost Mannequin",
+    "DressformModelPhoto": "Make Model Photo",
+    "DressformEngineSettings": "Engine Settings",
+    "DressformEngineLora": "Load Engine LoRA",
+    "DressformPasteBack": "Paste Back",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -29,7 +33,16 @@ WIDGETS = {
     "DressformProposeHints": ["all_parts", "proportions", "stance", "head_turn", "mirrored"],
     "DressformDrawHints": ["strokes", "when_photo_changes"],
     "DressformRenderHints": ["grow_px", "working_px", "line_px"],
-    "DressformTryOn": ["engine", "region"],
+    "DressformTryOn": [
+        "engine",
+        "region",
+        "usage",
+        "prompt",
+        "seed",
+        "steps",
+        "candidates",
+        "when_weights_missing",
+    ],
     "DressformCheckQuality": [],
     "DressformLoadFolder": ["folder", "save_to", "redo", "whole_folder", "subfolders"],
     "DressformSaveProduct": [
@@ -44,6 +57,19 @@ WIDGETS = {
     ],
     "DressformLintPhoto": ["least_grade"],
     "DressformGhostMannequin": ["method", "background", "color", "fabric"],
+    "DressformModelPhoto": [
+        "engine",
+        "usage",
+        "prompt",
+        "seed",
+        "steps",
+        "candidates",
+        "background",
+        "when_weights_missing",
+    ],
+    "DressformEngineSettings": ["precision", "offload", "speed", "vae_tiling", "attention"],
+    "DressformEngineLora": ["lora", "strength", "licence"],
+    "DressformPasteBack": ["colors"],
 }
 MAX_TOOLTIP = 160
 
