@@ -1,6 +1,9 @@
 """ComfyUI-Manager reads requirements.txt, the registry reads pyproject.toml: they must agree."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -39,3 +42,17 @@ def test_every_package_folder_is_installed():
     found = [init.parent for package in packages for init in package.rglob("__init__.py")]
     names = {".".join(("dressform", *path.relative_to(ROOT).parts)) for path in found}
     assert names | {"dressform"} == set(settings["packages"])
+
+
+def test_installing_them_here_changes_nothing_that_comfyui_has(tmp_path, need):
+    """Asks pip what it would do in this environment, without doing it."""
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--report", report]
+    done = subprocess.run(
+        [*command, "-r", ROOT / "requirements.txt"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0 and ("No matching" in done.stderr or "No module" in done.stderr):
+        need("pip or a package index that answers", "Connect to one, or run: pip install pip")
+    assert done.returncode == 0, done.stderr
+    planned = json.loads(report.read_text(encoding="utf-8"))["install"]
+    assert not {one["metadata"]["name"].lower() for one in planned} & BROUGHT_BY_COMFYUI
