@@ -9,6 +9,8 @@ from .comfyui import environment, source
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
+ENGINE_PACKAGES = ("diffusers", "accelerate", "peft", "safetensors", "huggingface_hub")
+
 # Each brings the same module.
 SUBSTITUTES = {
     "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml"),
@@ -44,6 +46,10 @@ def examine() -> Iterator[Finding]:
             filter(None, map(environment.version, (name, *SUBSTITUTES.get(name, ())))), None
         )
         yield _package(name, found, f"pip install {name}", "everything")
+    for name in ENGINE_PACKAGES:
+        found = environment.version(name)
+        yield _package(name, found, f"pip install {name}", "engines with weights")
+    yield _weights()
     for name in environment.TRIO:
         yield _package(name, environment.version(name), "dressform comfyui", "demo, run, tests")
     yield _comfyui()
@@ -55,6 +61,16 @@ def _package(name: str, found: str | None, command: str, needed_for: str) -> Fin
     if found:
         return Finding(name, found)
     return Finding(name, "missing", f"Run: {command}", needed_for)
+
+
+def _weights() -> Finding:
+    """Missing weights are no fault: the engine warp needs none."""
+    from . import weights_command
+    from .inference import weights
+
+    where = weights_command.places()
+    found = [key for key in weights.entries() if weights.find(key, where)]
+    return Finding("weights", ", ".join(found) or "none (see: dressform weights list)")
 
 
 def _comfyui() -> Finding:

@@ -11,6 +11,7 @@ NEEDED = ("numpy", "onnxruntime", "opencv-python", "pillow", "aiohttp", "tqdm")
 def installed(monkeypatch, tmp_path):
     """A machine where everything is there; the tests take something away."""
     versions = dict.fromkeys(NEEDED, "1.0")
+    versions |= dict.fromkeys(doctor.ENGINE_PACKAGES, "1.0")
     versions |= dict.fromkeys(environment.TRIO, "2.0")
     monkeypatch.setattr(environment, "version", versions.get)
     monkeypatch.setattr(environment, "is_ready", lambda tree: True)
@@ -31,7 +32,11 @@ def test_nothing_is_advised_where_all_is_there(installed, capsys):
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("torch", "Run: dressform comfyui"), ("opencv-python", "Run: pip install opencv-python")],
+    [
+        ("torch", "Run: dressform comfyui"),
+        ("diffusers", "Run: pip install diffusers"),
+        ("opencv-python", "Run: pip install opencv-python"),
+    ],
 )
 def test_missing_package_comes_with_the_command_that_brings_it(installed, capsys, name, command):
     del installed[name]
@@ -60,3 +65,13 @@ def test_comfyui_without_its_packages_is_told(installed, monkeypatch):
 def test_missing_browser_is_told(installed, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     assert advice() == {"chromium": "Run: apt-get install chromium"}
+
+
+def test_installed_weights_are_named_and_none_is_no_fault(installed, monkeypatch, tmp_path):
+    monkeypatch.setenv("DRESSFORM_WEIGHTS", str(tmp_path))
+    states = {found.name: found for found in doctor.examine()}
+    assert "dressform weights list" in states["weights"].state
+    assert not states["weights"].advice
+    (tmp_path / "catvton" / "mix-48k-1024" / "attention").mkdir(parents=True)
+    (tmp_path / "catvton" / "mix-48k-1024" / "attention" / "model.safetensors").touch()
+    assert {found.name: found.state for found in doctor.examine()}["weights"] == "catvton"
