@@ -16,6 +16,7 @@ OFFLOADS = ("auto", "none", "model", "group")
 SPEEDS = ("exact", "cached")
 ON_OFF = ("auto", "on", "off")
 DENOISERS = ("transformer", "unet")
+GIB = 2**30
 BYTES = 2  # of a weight at 16 bits
 # Of a pixel that is painted. A transformer keeps about thirty buffers of 3,072 channels for every
 # 256 pixels, and sees two references of the same size beside the picture.
@@ -148,7 +149,7 @@ def cheaper(setup: Setup, wishes: Wishes = NO_WISHES) -> Setup | None:
     return next((one for one in below if one != setup), None)
 
 
-def needed_bytes(sizes: Sizes, setup: Setup) -> int:
+def needed_bytes(sizes: Sizes, setup: Setup | Rung) -> int:
     """Returns the bytes of the device that a setup needs at its peak."""
     wide = 2 if setup.dtype == "float32" else 1
     networks = {name: count * wide for name, count in sizes.networks.items()}
