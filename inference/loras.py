@@ -112,7 +112,7 @@ class Stack:
         }
 
     def _require_fit(self, file: _File) -> None:
-        tensors, notes = _read(file)
+        _, notes = _read(file)
         reason = self._misfit(self._weights(file))
         if reason is not None:
             made_for = next((notes[key] for key in ARCHITECTURE_NOTES if notes.get(key)), None)

@@ -27,5 +27,6 @@ def diffusers(need):
             from diffusers import StableDiffusionXLPipeline
         except ImportError:
             need("diffusers, peft or torch", "Run: pip install torch diffusers peft transformers")
-        assert peft and StableDiffusionXLPipeline
+        assert peft
+        assert StableDiffusionXLPipeline
     return diffusers

@@ -201,7 +201,7 @@ class TestRefusals:
         notes = {"modelspec.architecture": "stable-diffusion-v1/lora"}
         path = tmp_path / "style.safetensors"
         tiny_lora.write(path, tiny_sd15.unet(), notes=notes)
-        with pytest.raises(ValueError, match="got one for stable-diffusion-v1/lora. Choose"):
+        with pytest.raises(ValueError, match=r"got one for stable-diffusion-v1/lora\. Choose"):
             stack.set([Lora(path)])
 
     def test_no_lora_at_all(self, stack, tmp_path):
