@@ -40,6 +40,6 @@ def test_what_is_painted_new_inside_of_the_mask_has_no_say():
 
 
 def test_other_sizes_are_explained():
-    photo, mask = _scene()
+    photo, _ = _scene()
     with pytest.raises(ValueError, match="must have one size, got 160x120, 160x120 and 9x9"):
         tone.match(photo, photo, np.zeros((9, 9), np.float32))
