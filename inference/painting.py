@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..imaging import crop as crops
 from ..imaging import agnostic, garment_lock, matting, parse, stitch
+from ..imaging import crop as crops
 from . import engine as engines
 from . import frame as frames
 from . import report, request, residency
@@ -130,7 +130,15 @@ def _dressed(
     if mask is None:
         parsing = wanted.person_parsing or parse.parse(wanted.person)
 
-        mask = agnostic.mask(parsing, wanted.person_pose, wanted.region) > 0
+        mask = agnostic.mask(
+            parsing,
+            wanted.person_pose,
+            wanted.region,
+            image=wanted.person,
+            garment=None
+            if wanted.garment_parsing is None
+            else agnostic.reach(wanted.garment_parsing, wanted.garment_pose),
+        )
     soft = crops.feather(mask, max(1, round(FEATHER * float(np.sqrt(mask.sum())))))
     frame = frames.open_frame(wanted.person, soft, engines.module(cleared.engine).SPEC)
     asked = _asked(frames.hinted(frame, wanted.person_pose, wanted.hints), order, cleared)

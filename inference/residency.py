@@ -16,11 +16,7 @@ from .warm_set import WarmSet
 
 # Of the machine's own memory: networks wait there while they are off the device.
 RAM_SHARE = 0.6
-# Bytes of activations for each pixel of an engine's picture, in 16 bits: of a denoising step and
-# of decoding without tiles. Rounded up from what diffusers needs for a picture of 1024 x 1024; an
-# engine that needs more is caught by its out-of-memory error, and tried again with less.
-WORKING_BYTES, DECODING_BYTES = 2_000, 4_000
-
+GIB = 2**30
 # The engines of this process. Its limit is set by the machine, when the first one is loaded.
 WARM = WarmSet(0)
 # How each engine was laid into memory when it last fitted.
@@ -82,7 +78,7 @@ def paint(
     height, width = request.image.shape[:2]
     raise RuntimeError(
         f"{cleared.engine} needs more memory to paint {width}x{height} pixels, got "
-        f"{host.memory.free_bytes() / memory.GIB:.1f} GiB free on {host.memory.device} with "
+        f"{host.memory.free_bytes() / GIB:.1f} GiB free on {host.memory.device} with "
         f"{_words(spent)}, the smallest allowed. Close other programs, set everything in Engine "
         "Settings to auto, or choose another engine."
     )
@@ -98,27 +94,18 @@ def fitting(cleared: Cleared, wishes: Wishes, host: Host) -> Setup:
     if known is not None and _key(cleared, known) in resident:
         return known
     device = host.memory.device
-    sizes = measure(cleared)
-    best = memory.needed_bytes(sizes, memory.LADDER[0])
+    sizes = _sizes(cleared)
+    best = memory.needed_bytes(sizes, Setup(device, "float32" if device == "cpu" else "bfloat16"))
     if device != "cpu" and host.memory.free_bytes() < best:
         host.memory.release(best)
         WARM.evict(max(0, best - host.memory.free_bytes()))
     return memory.choose(
-        host.memory.free_bytes(), sizes, wishes, device=device, precisions=_precisions(device)
+        host.memory.free_bytes(),
+        sizes,
+        wishes,
+        device=device,
+        precisions=memory.precisions(device),
     )
-
-
-def measure(cleared: Cleared) -> Sizes:
-    """Returns what an engine takes, from the files of its weights."""
-    networks: dict[str, int] = {}
-    for key, path in cleared.paths.items():
-        files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
-        for file in files:
-            part = file.parent.name if file.parent != path and not path.is_file() else key
-            networks[part] = networks.get(part, 0) + file.stat().st_size
-    pixels = engines.module(cleared.engine).SPEC.pixels
-    denoiser = "transformer" if "transformer" in networks else "unet"
-    return Sizes(networks, WORKING_BYTES * pixels, DECODING_BYTES * pixels, denoiser)
 
 
 def _attempt(
@@ -130,7 +117,8 @@ def _attempt(
     def load() -> Painter:
         return engines.module(cleared.engine).load(cleared.paths, setup)
 
-    size = sum(measure(cleared).networks.values())
+    wide = 2 if setup.dtype == "float32" else 1
+    size = wide * sum(_sizes(cleared).networks.values())
     with WARM.lease(_key(cleared, setup), load, size) as painter:
         painter.set_loras(order.settings.loras)
         loaded = time.perf_counter()
@@ -139,6 +127,10 @@ def _attempt(
         "load": round(loaded - started, 3),
         "paint": round(time.perf_counter() - loaded, 3),
     }
+
+
+def _sizes(cleared: Cleared) -> Sizes:
+    return memory.measure(cleared.paths, engines.module(cleared.engine).SPEC.pixels)
 
 
 def _make_room(host: Host) -> None:
@@ -161,14 +153,6 @@ def _key(cleared: Cleared, setup: Setup) -> tuple:
 
 def _weights(paths: Mapping[str, Path]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted((key, str(path)) for key, path in paths.items()))
-
-
-def _precisions(device: str) -> tuple[str, ...]:
-    import torch
-
-    if device.startswith("cuda") and not torch.cuda.is_bf16_supported():
-        return ("fp16", "fp8")
-    return ("fp16",) if device == "mps" else ("bf16", "fp16", "fp8")
 
 
 def _limit_bytes() -> int:

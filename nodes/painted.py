@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..inference.order import Painted
 from ..inference.painter import Progress
-from . import feedback, tensors
+from . import feedback, memory, tensors
 
 
 def more_outputs() -> list[io.Output]:
@@ -38,7 +38,10 @@ def each(pairs: Sequence[dict], paint: Callable[[int, dict, Progress], Painted])
         def step(done: int, total: int, index: int = index) -> None:
             feedback.progress(index * total + done, len(pairs) * total)
 
-        results.append(paint(index, one, step))
+        try:
+            results.append(paint(index, one, step))
+        finally:
+            memory.show_engines()
     return results
 
 
