@@ -40,7 +40,8 @@ def paste(
     Args:
         photo: (H, W, 3) uint8 sRGB.
         painted: (h, w, 3) uint8 sRGB, the whole photo painted anew, at any size.
-        mask: (H, W) float32 in [0, 1] or bool; 0 stays. It is feathered inward.
+        mask: (H, W) float32 in [0, 1] or bool; 0 stays, but for the garment's edge beside it. It
+            is feathered inward.
         garment: (H, W) float32 in [0, 1], opacity of the photographed garment, which stays too:
             its own pixels inside, a thin edge free of the old background.
         colors: One of COLORS; match undoes the model's drift, measured where mask is 0.
@@ -59,9 +60,20 @@ def paste(
         full = crop.Crop(masks.Bounds(0, 0, height, width), height, width)
         image, repainted = crop.paste(photo, new, full, soft)
         return Pasted(image, repainted, repainted)
-    lock = garment_lock.lock(garment > MASK_THRESHOLD, garment.astype(np.float32), allowed=mask)
+    lock = garment_lock.lock(
+        garment > MASK_THRESHOLD, garment.astype(np.float32), allowed=_with_edge(mask, garment)
+    )
     image = garment_lock.harmonise(photo, new, lock)
     return Pasted(image, lock.repaint, garment_lock.generated(lock))
+
+
+def _with_edge(mask: np.ndarray, garment: np.ndarray) -> np.ndarray:
+    """The mask, and the garment beside it, so that no rim of the old background stays between."""
+    width = matting.band_px(*mask.shape)
+    # The feather must have ended before it reaches the pixels that are laid anew.
+    reach = masks.grow(mask > 0, (garment_lock.RAMP + 2) * width)
+    edge = reach & masks.grow(garment > 0, width)
+    return np.where(edge, np.float32(1), mask.astype(np.float32))
 
 
 def _check(

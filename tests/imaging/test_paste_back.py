@@ -52,6 +52,19 @@ def test_the_garment_keeps_its_photographed_pixels(photo, mask):
     assert pasted.generated[alpha == 1].max() == 0  # laid over the new picture, not generated
 
 
+def test_no_rim_of_the_old_background_stays_between_garment_and_new_picture():
+    photo = np.full((200, 160, 3), 250, np.uint8)
+    alpha = np.zeros((200, 160), np.float32)
+    alpha[60:140, 40:120] = 1
+    photo[alpha == 1] = (30, 90, 60)
+    mask = 1 - alpha  # what is no garment, as the nodes select it
+    mask[:, 130:] = 0
+    pasted = paste_back.paste(photo, blue(200, 160), mask, garment=alpha, colors="as painted")
+    assert pasted.image[30:170, 20:110].max() <= 200  # neither white nor a mixture with white
+    assert (pasted.image[70:130, 50:110] == (30, 90, 60)).all()
+    assert (pasted.image[:, 135:] == photo[:, 135:]).all()
+
+
 def test_a_garment_that_is_nowhere_locks_nothing(photo, mask):
     nothing = np.zeros_like(mask)
     with_it = paste_back.paste(photo, blue(96, 72), mask, garment=nothing)
