@@ -21,6 +21,7 @@ PERSON = ROOT / "samples" / "person.jpg"
 # Titles of the workflow's nodes, with heading, Chinese heading and caption in the report.
 ON_MODEL, HEATMAP = "On-model picture", "Quality heatmap"
 ANNOTATED, SCORES = "Check Quality", "Quality scores"
+PAINTER, PAINTED = "Make Model Photo", "Report"
 STEPS = {
     "Parse Mannequin Photo": (
         "What is in it",
@@ -49,7 +50,9 @@ LEGENDS = {
     HEATMAP: overlay.legend(),
 }
 # Steps that show another node's picture -> the node with something to say about it.
-SPEAKERS = {ON_MODEL: "Try On"}
+SPEAKERS = {ON_MODEL: PAINTER}
+# What is added to an engine's name in the report.
+ENGINES = {"warp": "warp (no weights, deterministic)"}
 SHORTEST_S = 0.05  # loading and saving a small picture is not worth a bar
 
 # Titles of the workflow's Load Image nodes.
@@ -108,7 +111,7 @@ def report(out: Path, photo: Path, person: Path, *, start_s: float = 0.0) -> Pat
     """
     record = json.loads((out / run.RECORD).read_text(encoding="utf-8"))
     found = {entry["title"]: entry for entry in record["outputs"].values()}
-    missing = sorted({*STEPS, ANNOTATED, SCORES} - set(found))
+    missing = sorted({*STEPS, ANNOTATED, SCORES, PAINTED} - set(found))
     if missing:
         raise ValueError(
             f"outputs of {WORKFLOW.name} are required, got none of {', '.join(missing)}. "
@@ -120,7 +123,10 @@ def report(out: Path, photo: Path, person: Path, *, start_s: float = 0.0) -> Pat
         ON_MODEL: pictures.open_picture(person),
         HEATMAP: pictures.open_picture(out / found[ANNOTATED]["files"][0]),
     }
-    scores = json.loads((out / found[SCORES]["files"][0]).read_text(encoding="utf-8"))
+    scores, painted = (
+        json.loads((out / found[title]["files"][0]).read_text(encoding="utf-8"))
+        for title in (SCORES, PAINTED)
+    )
     return quality_report.write(
         out / "report.html",
         title="From mannequin to model",
@@ -135,7 +141,7 @@ def report(out: Path, photo: Path, person: Path, *, start_s: float = 0.0) -> Pat
         timings=({"Starting ComfyUI": start_s} if start_s else {}) | _timings(record),
         meta={
             "Workflow": WORKFLOW.name,
-            "Engine": "warp (no weights, deterministic)",
+            "Engine": ENGINES.get(painted["engine"], painted["engine"]),
             "ComfyUI": record["server"]["comfyui"],
             "torch": record["server"]["torch"],
             "Device": ", ".join(record["server"]["devices"]),

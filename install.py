@@ -20,12 +20,19 @@ NEEDED = {
     "onnxruntime": "onnxruntime",
     "PIL": "pillow",
 }
-# What the shipped workflows name in their Load Image nodes.
+# What the shipped workflows name, by its path in ComfyUI's input folder.
 SAMPLES = {
     "dressform_mannequin.jpg": PACK / "samples" / "dressform" / "photo.jpg",
     "dressform_person.jpg": PACK / "samples" / "person.jpg",
     "dressform_tee.jpg": PACK / "samples" / "headless" / "photo.jpg",
     "dressform_tee_inside.jpg": PACK / "samples" / "headless" / "inside.jpg",
+    "dressform_flat_tee.jpg": PACK / "samples" / "flat_tee.jpg",
+    "dressform_trousers.jpg": PACK / "samples" / "trousers.jpg",
+    "dressform_person_full.jpg": PACK / "samples" / "person_full.jpg",
+    # A folder of persons for Load Product Folder.
+    "dressform_people/anna.jpg": PACK / "samples" / "person.jpg",
+    "dressform_people/ben.jpg": PACK / "samples" / "person_full.jpg",
+    "dressform_people/carla.jpg": PACK / "samples" / "person_turned.jpg",
 }
 
 
@@ -50,6 +57,7 @@ def lend_samples(folder: Path) -> list[Path]:
     for name, source in SAMPLES.items():
         copy = folder / name
         if source.is_file() and not copy.exists():
+            copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(source, copy)
             copies.append(copy)
     return copies

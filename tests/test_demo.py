@@ -44,10 +44,16 @@ def test_the_report_says_what_the_scores_say(page, out):
 
 def test_the_report_counts_the_start_only_where_it_started(page, out):
     assert "Starting ComfyUI" not in page
-    assert "Try On" in page
+    assert "Make Model Photo" in page
     started = demo.report(out, demo.PHOTO, demo.PERSON, start_s=12.5).read_text(encoding="utf-8")
     assert "Starting ComfyUI" in started
     assert "12.5 s" in started
+
+
+def test_without_weights_the_report_names_the_engine_that_stepped_in_and_why(page):
+    assert "warp (no weights, deterministic)" in page
+    assert "The engine warp was used instead" in page
+    assert "weights get flux2-klein-4b" in page
 
 
 def test_outputs_of_another_workflow_are_refused(tmp_path):

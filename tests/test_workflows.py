@@ -20,10 +20,12 @@ CORE_NODES = {
     "LoadImage",
     "MarkdownNote",
     "MaskComposite",
+    "MaskPreview",
     "PreviewImage",
     "SaveImage",
     "SaveText",
     "SetUnionControlNetType",
+    "StringConcatenate",
     "VAEDecode",
 }
 OURS = {path.stem for path in (ROOT / "web" / "docs").glob("*.md")}
