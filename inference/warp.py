@@ -66,7 +66,7 @@ class Warp:
             blend skinning.
         """
         _check(request)
-        request, warnings = _facing(request)
+        request, warnings = facing(request)
         if request.hints is not None:
             warnings += (UNUSED_HINTS,)
         cutout = cut_out(request)
@@ -170,7 +170,7 @@ def _check(request: TryOnRequest) -> None:
         )
 
 
-def _facing(request: TryOnRequest) -> tuple[TryOnRequest, tuple[str, ...]]:
+def facing(request: TryOnRequest) -> tuple[TryOnRequest, tuple[str, ...]]:
     """Pairs left with right where one photo shows the front and the other the back."""
     garment, person = (
         skinning.point(pose, "RShoulder")[0] - skinning.point(pose, "LShoulder")[0]
