@@ -35,7 +35,10 @@ TIMEOUT_S = 600  # some seconds; busy machines take far longer
 def server(comfyui_folder, tmp_path_factory):
     """A ComfyUI whose models folder is of this file alone, with the lent photos at 384 pixels."""
     base = tmp_path_factory.mktemp("comfyui")
+    for name in (*CORE_WEIGHTS, "dressform", "loras"):
+        (base / "models" / name).mkdir(parents=True)  # else it is a link to the user's own
     with Server(comfyui_folder, packs=[session.PACK], base=base).start() as started:
+        assert not (base / "models").is_symlink()
         for copy in install.lend_samples(base / "input"):
             with Image.open(copy) as photo:
                 photo.thumbnail((384, 384))
@@ -145,7 +148,6 @@ def wait(server):
 def tiny(server, need):
     """Writes tiny random weights of engines where the server looks for them."""
     folder = server.base / "models" / "dressform"
-    folder.mkdir(parents=True, exist_ok=True)
 
     @functools.cache
     def write(engine, module):
@@ -205,8 +207,6 @@ def test_an_outfit_is_painted_garment_by_garment(execute, tiny):
 def core_weights(server):
     """The files that the core workflow names; nothing but zeros."""
     places = [server.base / "models" / folder / name for folder, name in CORE_WEIGHTS.items()]
-    for place in places:
-        place.parent.mkdir(parents=True, exist_ok=True)
     program = Path(__file__).with_name("empty_weights.py")
     subprocess.run([sys.executable, program, server.comfyui, *places], check=True)
 
