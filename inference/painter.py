@@ -84,6 +84,7 @@ class PaintRequest(NamedTuple):
         seeds: One picture is painted for each.
         steps: Denoising steps; 0 takes the engine's own.
         guidance: None takes the engine's own.
+        region: Of `parsing.REGIONS`, for the words of the prompt; "" is any garment.
     """
 
     image: np.ndarray
@@ -99,6 +100,7 @@ class PaintRequest(NamedTuple):
     seeds: tuple[int, ...] = (0,)
     steps: int = 0
     guidance: float | None = None
+    region: str = ""
 
 
 class Painter(Protocol):

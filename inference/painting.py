@@ -142,7 +142,9 @@ def _dressed(
     soft = crops.feather(mask, max(1, round(FEATHER * float(np.sqrt(mask.sum())))))
     frame = frames.open_frame(wanted.person, soft, engines.module(cleared.engine).SPEC)
     asked = _asked(frames.hinted(frame, wanted.person_pose, wanted.hints), order, cleared)
-    asked = asked._replace(garments=(frames.reference(wanted.garment, wanted.garment_mask),))
+    asked = asked._replace(
+        garments=(frames.reference(wanted.garment, wanted.garment_mask),), region=wanted.region
+    )
     run = residency.paint(cleared, order, asked, host, progress)
 
     def finish(pasted: np.ndarray) -> np.ndarray:

@@ -17,6 +17,9 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack")
 # step is skipped. ParaAttention, who described it, gives 0.08 for FLUX.1 as hardly visible; the
 # picture of a seed changes nevertheless, fine texture first.
 CACHE_THRESHOLD = 0.08
+# Denoisers whose blocks can be skipped. Not FLUX.2's: diffusers 0.42 hands the pair that its first
+# kind of block returns to the second kind, which has one (hooks/first_block_cache.py, TypeError).
+CACHEABLE = ("FluxTransformer2DModel", "QwenImageTransformer2DModel")
 # Encoded pictures and texts to keep: of a request with all its references, and of the one before.
 PICTURES_KEPT, TEXTS_KEPT = 12, 4
 
@@ -27,8 +30,8 @@ def read(kind: Any, folder: Path, setup: Setup, **parts: Any) -> Any:
     Args:
         kind: A pipeline class of diffusers.
         folder: With model_index.json, configurations, tokenizers and safetensors files.
-        setup: For its dtype; with quantization "gguf" the transformer comes from the one *.gguf
-            file in the folder or in its folder transformer/.
+        setup: For its dtype. A *.gguf file in the folder, or in its folder transformer/, is
+            the transformer whatever the setup says: whoever put it there wants it.
         parts: Networks that are loaded already, by name.
 
     Raises:
@@ -37,13 +40,14 @@ def read(kind: Any, folder: Path, setup: Setup, **parts: Any) -> Any:
     """
     import torch
 
-    _require_safetensors(folder, parts)
+    _require_complete(folder, parts)
     dtype = getattr(torch, setup.dtype)
-    if setup.quantization == "gguf" and "transformer" not in parts:
-        parts["transformer"] = _gguf(folder, dtype)
+    options: dict[str, Any] = {} if _has_plain(folder) else {"variant": "fp16"}
+    if "transformer" not in parts and (quantized := _gguf(folder, setup)) is not None:
+        parts["transformer"] = quantized
     try:
         return kind.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **parts
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **options, **parts
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RuntimeError(
@@ -52,14 +56,20 @@ def read(kind: Any, folder: Path, setup: Setup, **parts: Any) -> Any:
         ) from error
 
 
-def _require_safetensors(folder: Path, parts: Mapping[str, Any]) -> None:
+def _require_complete(folder: Path, parts: Mapping[str, Any]) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
         raise RuntimeError(
             f"{folder} must hold model_index.json, got none. Fetch the whole folder again."
         )
-    for name in json.loads(index.read_text(encoding="utf-8")):
-        files = sorted((folder / name).glob("*")) if name not in parts else []
+    for name, kind in json.loads(index.read_text(encoding="utf-8")).items():
+        if name in parts or not isinstance(kind, list) or kind[0] is None:
+            continue
+        files = sorted((folder / name).glob("*"))
+        if not files:  # transformers would make up an empty tokenizer
+            raise RuntimeError(
+                f"{folder} must hold {name}, got none. Fetch the whole folder again."
+            )
         pickles = [file for file in files if file.suffix in PICKLES]
         if pickles and not any(file.suffix == ".safetensors" for file in files):
             raise ValueError(
@@ -68,15 +78,26 @@ def _require_safetensors(folder: Path, parts: Mapping[str, Any]) -> None:
             )
 
 
-def _gguf(folder: Path, dtype: Any) -> Any:
+def _has_plain(folder: Path) -> bool:
+    """Returns whether there are weights but those that are named for their 16 bits."""
+    files = list(folder.glob("*/*.safetensors"))
+    return not files or any(".fp16." not in file.name for file in files)
+
+
+def _gguf(folder: Path, setup: Setup) -> Any:
+    """Returns the transformer of a GGUF file, None where there is no such file."""
     import diffusers
+    import torch
 
     found = sorted([*folder.glob("*.gguf"), *(folder / "transformer").glob("*.gguf")])
+    if not found and setup.quantization != "gguf":
+        return None
     if len(found) != 1:
         raise RuntimeError(
             f"{folder} must hold one .gguf file of the transformer, got {len(found)}. "
-            "Put one there, or choose another precision."
+            "Leave one there, or choose another precision."
         )
+    dtype = getattr(torch, setup.dtype)
     named = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
     return getattr(diffusers, named["_class_name"]).from_single_file(
         str(found[0]),
@@ -91,8 +112,8 @@ def _gguf(folder: Path, dtype: Any) -> Any:
 def settle(pipeline: Any, setup: Setup) -> None:
     """Lays a loaded pipeline into memory.
 
-    `speed="cached"` is FirstBlockCache where the denoiser is a transformer, and nothing where it
-    is a UNet. It costs likeness: a step whose first block changed little takes over the rest from
+    `speed="cached"` is FirstBlockCache for the denoisers in CACHEABLE, "exact" for any other. It
+    costs likeness: a step whose first block changed little takes over the rest from
     the step before, so that fine texture, small print and logos come out softer or other than with
     "exact". With 4 to 8 steps hardly any step is alike enough to be skipped.
 
@@ -105,15 +126,18 @@ def settle(pipeline: Any, setup: Setup) -> None:
     pipeline.set_progress_bar_config(disable=True)
     denoiser = denoising_network(pipeline)
     device = torch.device(setup.device)
-    if setup.quantization == "fp8":
+    if setup.quantization == "fp8" and not getattr(denoiser, "is_quantized", False):
         denoiser.enable_layerwise_casting(
             storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, setup.dtype)
         )
+        for layer in denoiser.modules():
+            # Read by peft, which would store LoRAs in 8 bits too and then compute in them.
+            layer.compute_dtype = getattr(torch, setup.dtype)
     if setup.vae_tiling:
         pipeline.vae.enable_tiling()
     if setup.attention != "auto":
         _attend(denoiser, setup.attention)
-    if setup.speed == "cached" and hasattr(denoiser, "transformer_blocks"):
+    if setup.speed == "cached" and type(denoiser).__name__ in CACHEABLE:
         from diffusers import FirstBlockCacheConfig
 
         denoiser.enable_cache(FirstBlockCacheConfig(threshold=CACHE_THRESHOLD))
