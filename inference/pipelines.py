@@ -141,7 +141,8 @@ def settle(pipeline: Any, setup: Setup) -> None:
         from diffusers import FirstBlockCacheConfig
 
         denoiser.enable_cache(FirstBlockCacheConfig(threshold=CACHE_THRESHOLD))
-    if setup.offload == "model":
+    # Networks that live on the CPU have nowhere to go, and diffusers fails when it moves them back.
+    if setup.offload == "model" and device.type != "cpu":
         pipeline.enable_model_cpu_offload(device=device)
     elif setup.offload == "group":
         pipeline.enable_group_offload(

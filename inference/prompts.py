@@ -9,7 +9,7 @@ TRY_ON, MANNEQUIN_TO_MODEL = TASKS
 
 CLOTHES = {
     "upper": "top",
-    "lower": "trousers or skirt",
+    "lower": "lower-body garment",
     "dress": "dress",
     "layered": "outfit with all its layers",
 }

@@ -201,8 +201,10 @@ def test_closing_frees_the_networks(editor, asked):
         Setup(vae_tiling=True),
         Setup(attention="native"),
         Setup(speed="cached"),
+        Setup(offload="model"),
+        Setup(offload="group", dtype="bfloat16", quantization="fp8"),
     ],
-    ids=["bfloat16", "fp8", "tiles", "attention", "cached"],
+    ids=["bfloat16", "fp8", "tiles", "attention", "cached", "model", "group"],
 )
 def test_every_setup_paints_deterministically_after_an_interruption(editor, asked, setup):
     paths, module = editor

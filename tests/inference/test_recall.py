@@ -26,7 +26,7 @@ def test_equal_arguments_give_the_same_result():
 def test_whatever_differs_is_computed():
     import torch
 
-    recall, calls = counted(kept=99)
+    recall, _ = counted(kept=99)
     values = [
         ("a", "b"),
         ("ab",),
