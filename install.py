@@ -19,6 +19,11 @@ NEEDED = {
     "numpy": "numpy",
     "onnxruntime": "onnxruntime",
     "PIL": "pillow",
+    "accelerate": "accelerate",
+    "diffusers": "diffusers",
+    "huggingface_hub": "huggingface_hub",
+    "peft": "peft",
+    "safetensors": "safetensors",
 }
 # What the shipped workflows name, by its path in ComfyUI's input folder.
 SAMPLES = {

@@ -48,7 +48,12 @@ def clear(order: Order, task: str, folders: Sequence[Path]) -> Cleared:
     _require(order, task)
     entry = engines.entry(order.engine)
     found = {key: weights.find(key, folders) for key in (*entry.weights, *entry.optional)}
-    paths = {key: path for key, path in found.items() if path is not None}
+    left_out = [
+        key
+        for key in entry.optional
+        if found[key] is not None and licences.refusal(order.usage, [key])
+    ]
+    paths = {k: path for k, path in found.items() if path is not None and k not in left_out}
     loras = () if entry.family == "warp" else order.settings.loras
     _require_loras(loras)
     wanted = [key for key in found if key in entry.weights or key in paths]
@@ -57,7 +62,7 @@ def clear(order: Order, task: str, folders: Sequence[Path]) -> Cleared:
         raise PermissionError(forbidden)
     lacking = next((key for key in entry.weights if key not in paths), None)
     if lacking is None:
-        return Cleared(order.engine, task, paths, _unused(order))
+        return Cleared(order.engine, task, paths, (*_unused(order), *_unsold(left_out)))
     sentence = weights.missing(lacking, folders) or ""
     if order.when_weights_missing == STOP:
         raise FileNotFoundError(sentence)
@@ -91,6 +96,16 @@ def _require_loras(loras: Sequence) -> None:
                 f"a LoRA must be a safetensors file, got {lora.path}. Choose one that is there; "
                 "pickled files (.pt, .ckpt, .bin) are refused, they may hold programs."
             )
+
+
+def _unsold(left_out: Sequence[str]) -> tuple[str, ...]:
+    """Which weights were left out though they are installed, a sentence each."""
+    return tuple(
+        f"The weights {weights.entry(key).name} were left out: their licence "
+        f"({weights.entry(key).licence}) is not known to allow commerce. "
+        "Set usage to research to use them."
+        for key in left_out
+    )
 
 
 def _unused(order: Order) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from dressform.imaging.parsing import Parsing
 from dressform.imaging.pose import NAMES, Keypoint, Pose
-from dressform.inference import clearance, engine, painting, residency
+from dressform.inference import clearance, engine, painting, residency, weights
 from dressform.inference.engine import MANNEQUIN_TO_MODEL, TRY_ON, Entry
 from dressform.inference.model_photo import ModelPhotoRequest
 from dressform.inference.order import Host, Order, Score, Settings
@@ -229,3 +229,15 @@ def test_missing_weights_fall_back_to_warp_with_a_notice(tmp_path):
 def test_an_engine_that_may_not_be_sold_with_is_refused_by_its_licence(tmp_path):
     with pytest.raises(PermissionError, match=r"CatVTON.*licence"):
         clearance.clear(Order(engine="catvton"), TRY_ON, [tmp_path])
+
+
+def test_optional_weights_that_may_not_be_sold_with_are_left_out_with_a_notice(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(weights, "find", lambda key, folders: tmp_path / key)
+    cleared = clearance.clear(Order(engine="qwen-edit"), TRY_ON, [tmp_path])
+    assert set(cleared.paths) == {"qwen-image-edit-2511"}
+    assert "Lightning" in cleared.notices[0]
+    research = clearance.clear(Order(engine="qwen-edit", usage="research"), TRY_ON, [tmp_path])
+    assert "qwen-image-edit-lightning" in research.paths
+    assert research.notices == ()
