@@ -129,7 +129,6 @@ def _dressed(
     mask = wanted.repaint_mask
     if mask is None:
         parsing = wanted.person_parsing or parse.parse(wanted.person)
-
         mask = agnostic.mask(
             parsing,
             wanted.person_pose,
@@ -171,7 +170,9 @@ def _embodied(
     frame = frames.open_frame(wanted.image, lock.repaint, engines.module(cleared.engine).SPEC)
     asked = _asked(frames.hinted(frame, wanted.pose, wanted.hints), order, cleared)
     asked = asked._replace(
-        garments=(frames.reference(wanted.image, wanted.garment_mask),), person=wanted.person
+        garments=(frames.reference(wanted.image, wanted.garment_mask),),
+        person=wanted.person,
+        region=wanted.parsing.region,
     )
     run = residency.paint(cleared, order, asked, host, progress)
 

@@ -59,6 +59,7 @@ def paint(
 
     wishes = order.settings.wishes
     setup: Setup | None = fitting(cleared, wishes, host)
+    spent = setup
     notices: tuple[str, ...] = ()
     while setup is not None:
         try:

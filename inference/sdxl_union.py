@@ -71,7 +71,7 @@ class SdxlUnionPainter(pipelines.PipelinePainter):
             prompt=request.prompt or PROMPT,
             negative_prompt=request.negative_prompt or None,
             image=_picture(request.image),
-            mask_image=_picture(np.uint8(np.rint(request.mask * 255))),
+            mask_image=_picture(np.rint(request.mask * 255).astype(np.uint8)),
             control_image=images,
             control_mode=modes,
             height=request.image.shape[0],
