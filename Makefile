@@ -32,17 +32,18 @@ format: $(STAMP)
 install: $(STAMP)
 
 ifdef LOCKED
-$(STAMP): pyproject.toml requirements.txt
+$(STAMP): pyproject.toml requirements.txt comfyui/pinned.py
 	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is required, got " + sys.version.split()[0] + ". Run: make PYTHON=/path/to/python3.11")'
 	@# An environment whose making was interrupted has a python and no pip; made again, it keeps its packages.
 	@"$(BIN)/python" -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv $(VENV) || { echo "A virtual environment could not be made. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	"$(BIN)/python" comfyui/pinned.py > "$(VENV)/constraints.txt"
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint "$(VENV)/constraints.txt" --editable '.[test]'
 	@# On a machine without libGL the same OpenCV, built without windows, takes its place.
 	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || "$(BIN)/python" -m pip install --quiet --disable-pip-version-check opencv-python-headless
 	@touch "$(STAMP)"
 else
 # Two commands at once in one clone: the second waits, then finds the work done.
-$(STAMP): pyproject.toml requirements.txt
+$(STAMP): pyproject.toml requirements.txt comfyui/pinned.py
 	@$(FLOCK) "$(MAKE)" --no-print-directory LOCKED=1 "$(STAMP)"
 endif
 

