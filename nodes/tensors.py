@@ -18,17 +18,21 @@ def to_pictures(image: torch.Tensor, name: str) -> list[np.ndarray]:
     Raises:
         ValueError: `image`, called `name` by the user, is no IMAGE batch or is empty.
     """
-    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
-        raise ValueError(
-            f"{name} must be a batch of pictures with 1, 3 or 4 channels, got shape "
-            f"{tuple(image.shape)}. Connect an IMAGE output."
-        )
-    levels = torch.nan_to_num(image.detach().float().cpu(), posinf=1.0).clamp(0, 1)
-    if levels.shape[-1] == 4:
-        levels = levels[..., :3] * levels[..., 3:] + (1 - levels[..., 3:])
-    if levels.shape[-1] == 1:
-        levels = levels.expand(*levels.shape[:3], 3)
-    return [(one * 255).round().to(torch.uint8).numpy() for one in levels]
+    return [(one * 255).round().to(torch.uint8).numpy() for one in _levels(image, name)]
+
+
+def to_levels(image: torch.Tensor, name: str) -> list[np.ndarray]:
+    """Returns the batch as (H, W, 3) float32 pictures in [0, 1], not rounded to 8 bits.
+
+    Raises:
+        ValueError: `image`, called `name` by the user, is no IMAGE batch or is empty.
+    """
+    return [one.numpy().copy() for one in _levels(image, name)]
+
+
+def from_levels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """Returns (H, W, 3) float32 pictures of one size in [0, 1] as an IMAGE."""
+    return torch.from_numpy(np.stack(pictures)).to(_device())
 
 
 def alpha(image: torch.Tensor) -> torch.Tensor | None:
@@ -116,6 +120,20 @@ def stitch(person: torch.Tensor, painted: Sequence[np.ndarray], masks: Sequence[
     new = torch.from_numpy(np.stack(painted)).float() / 255
     inside = torch.from_numpy(np.stack(masks) > 0)[..., None]
     return torch.where(inside, new, base).to(_device())
+
+
+def _levels(image: torch.Tensor, name: str) -> torch.Tensor:
+    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
+        raise ValueError(
+            f"{name} must be a batch of pictures with 1, 3 or 4 channels, got shape "
+            f"{tuple(image.shape)}. Connect an IMAGE output."
+        )
+    levels = torch.nan_to_num(image.detach().float().cpu(), posinf=1.0).clamp(0, 1)
+    if levels.shape[-1] == 4:
+        levels = levels[..., :3] * levels[..., 3:] + (1 - levels[..., 3:])
+    if levels.shape[-1] == 1:
+        levels = levels.expand(*levels.shape[:3], 3)
+    return levels
 
 
 def _device() -> torch.device:
