@@ -1,10 +1,10 @@
 """The benchmark of the paste-back finds no change, and finds one where there is one."""
 
+import math
+
+import cv2
 import numpy as np
 import pytest
-from dressform.inference import warp
-
-SIZES = [((161, 97), 1), ((90, 131), 2), ((128, 67), 1)]
 
 
 @pytest.fixture(scope="session")
@@ -12,27 +12,84 @@ def paste_back(bench):
     return bench("paste_back")
 
 
-@pytest.mark.parametrize("family", ["warp", "diffusion"])
-@pytest.mark.parametrize(("size", "batch"), SIZES)
-def test_nothing_changes_outside(paste_back, family, size, batch):
-    kept, changed = paste_back.measure(family, size, batch, 3)
-    assert kept > 0
+@pytest.fixture(scope="session")
+def nodes(paste_back, comfyui_folder, tiny, tmp_path_factory):
+    assert callable(tiny)  # needs what the tiny weights need
+    with paste_back.comfyui(comfyui_folder, tmp_path_factory.mktemp("weights")) as loaded:
+        yield loaded
+
+
+def run(paste_back, size, batch, persons):
+    return paste_back.Run(size, batch, persons, 3)
+
+
+@pytest.mark.parametrize("family", ["warp", "diffusion", "lock"])
+@pytest.mark.parametrize(("size", "batch", "persons"), [((161, 97), 1, 1), ((90, 131), 2, 2)])
+def test_nothing_changes_outside(paste_back, nodes, family, size, batch, persons):
+    kept, changed = paste_back.measure(nodes, family, run(paste_back, size, batch, persons))
+    assert 0 < kept < batch * math.prod(size)
     assert changed == 0
 
 
-def test_a_picture_laid_one_pixel_off_is_counted(paste_back, monkeypatch):
-    stitch = warp.stitch.stitch
+@pytest.mark.parametrize("family", ["warp", "diffusion", "lock"])
+def test_a_picture_laid_one_pixel_off_is_counted(paste_back, nodes, family, monkeypatch):
+    from dressform.nodes import tensors
 
-    def off(person, painted, mask):
-        return stitch(person, painted, np.roll(mask, 1, 1))
+    stitch = tensors.stitch
 
-    monkeypatch.setattr(warp.stitch, "stitch", off)
-    assert paste_back.measure("warp", (161, 97), 1, 3)[1] > 0
+    def off(photo, pictures, masks):
+        return stitch(photo, pictures, [np.roll(mask, 1, 1) for mask in masks])
+
+    monkeypatch.setattr(tensors, "stitch", off)
+    asked = run(paste_back, (161, 97), 2, 1)
+    assert paste_back.measure(nodes, family, asked)[1] > 0
 
 
-def test_each_changed_pixel_counts_once(paste_back):
-    before = np.zeros((5, 7, 3), np.uint8)
-    after, mask = before.copy(), np.zeros((5, 7), np.float32)
-    mask[2, 2] = 0.1
-    after[2, 2], after[0, 0], after[4, 6] = 9, 1, (0, 0, 1)
+def test_a_change_of_the_last_bit_counts_once_for_a_pixel(paste_back):
+    import torch
+
+    before = torch.full((1, 5, 7, 3), 0.3)
+    after, mask = before.clone(), torch.zeros((1, 5, 7), dtype=torch.bool)
+    mask[0, 2, 2] = True
+    after[0, 2, 2], after[0, 0, 0] = 0.9, torch.nextafter(before[0, 0, 0], torch.ones(3))
+    after[0, 4, 6, 2] = -before[0, 4, 6, 2]
     assert paste_back.outside(before, after, mask) == (34, 2)
+
+
+def test_one_photo_is_compared_with_every_picture_made_of_it(paste_back):
+    import torch
+
+    before, after = torch.zeros(1, 2, 2, 3), torch.zeros(3, 2, 2, 3)
+    after[2, 0, 0, 0] = 1
+    assert paste_back.outside(before, after, torch.zeros(3, 2, 2, dtype=torch.bool)) == (12, 1)
+
+
+def test_a_hundred_sizes_reach_both_ends_and_are_odd_in_half_of_the_runs(paste_back):
+    runs = paste_back.plan(100, 0)
+    sides = np.array([one.size for one in runs])
+    assert len(runs) == 100
+    assert (sides.min(), sides.max()) == (64, 3000)
+    assert (sides.max(1) <= 4 * sides.min(1) + 4).all()
+    assert (sides % 2).all(1).sum() >= 45
+    assert {one.batch for one in runs} == {1, 2, 3, 4}
+    assert {(one.persons == one.batch) for one in runs} == {True, False}
+    assert np.median(sides) < 900  # even over the logarithm
+
+
+def test_a_photo_is_fitted_unstretched_into_the_middle(paste_back):
+    picture = np.zeros((40, 20, 3), np.uint8)
+    picture[:, :, 0], picture[10:30, 5:15, 1] = 200, 255
+    shown = paste_back.fitted(picture, (21, 63), cv2.BORDER_REPLICATE)
+    assert shown.shape == (21, 63, 3)
+    assert (shown[..., 0] == 200).all()
+    rows, columns = np.nonzero(shown[..., 1] > 128)
+    assert abs(np.ptp(rows) - 2 * np.ptp(columns)) <= 2
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(10, abs=1)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(31, abs=1)
+
+
+def test_a_photo_seen_before_is_not_parsed_again(paste_back):
+    seen = []
+    parse = paste_back.remembered(lambda photo: seen.append(photo) or len(seen))
+    first, second = np.zeros((2, 3, 3), np.uint8), np.ones((2, 3, 3), np.uint8)
+    assert [parse(one) for one in (first, second, first.copy())] == [1, 2, 1]
