@@ -90,7 +90,7 @@ def conclude(pairs: Sequence[Pair]) -> dict:
     known = [one for one in logged if one is not None]
     slowest = max(known) if len(known) == len(logged) else None
     ok = slowest is not None and slowest <= ADDED_BAR_S
-    beside = {"import_median_s": statistics.median(known) if known else None}
+    beside: dict[str, object] = {"import_median_s": statistics.median(known) if known else None}
     for kind in ("clock", "processor"):
         bare, packed = (
             [getattr(one, kind) for one in column] for column in zip(*pairs, strict=True)
