@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from . import hint_routes, served
+from .agnostic import MakeAgnosticMask
 from .drawing import DrawHints
 from .engine_settings import EngineSettings, LoadEngineLora
 from .folder import LoadFolder
@@ -33,6 +34,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     EngineSettings,
     LoadEngineLora,
     PasteBack,
+    MakeAgnosticMask,
 )
 
 

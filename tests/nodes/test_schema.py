@@ -25,6 +25,7 @@ IDS = {
     "DressformEngineSettings": "Engine Settings",
     "DressformEngineLora": "Load Engine LoRA",
     "DressformPasteBack": "Paste Back",
+    "DressformAgnosticMask": "Make Agnostic Mask",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -70,6 +71,7 @@ WIDGETS = {
     "DressformEngineSettings": ["precision", "offload", "speed", "vae_tiling", "attention"],
     "DressformEngineLora": ["lora", "strength", "licence"],
     "DressformPasteBack": ["colors"],
+    "DressformAgnosticMask": ["region", "extent"],
 }
 MAX_TOOLTIP = 160
 
