@@ -1,24 +1,25 @@
 """Brings weights onto the disk from the hub, a mirror or a folder, and checks what came.
 
-The hub's own library does the transfer: it goes on where it was interrupted, and reads HF_ENDPOINT
-(a mirror), HF_TOKEN (an account) and HF_HUB_OFFLINE. Only files that weights.json names are asked
+The hub's own library does the transfer, and reads HF_ENDPOINT (a mirror), HF_TOKEN (an account) and
+HF_HUB_OFFLINE; it goes on where it was interrupted. Only files that weights.json names are asked
 for, and only kinds that hold no program.
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from . import hashes
+from . import hashes, transfer
 from .weights import UNFINISHED, Entry, File
 
 # Weights, settings, vocabularies and templates; anything else could hold a program (pickles do).
 KINDS = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja"})
 # Beside a folder's files: what was fetched, and its hashes.
 RECORD = ".dressform.json"
-# Of the hub's library, to go on after an interruption.
+# Notes of the transfer, and of the hub's library.
 HUB_NOTES = ".cache"
 SPARE_BYTES = 2**30  # left on the disk for everything else
 
@@ -32,11 +33,13 @@ class Plan(NamedTuple):
         entry: The weights.
         folder: Theirs.
         files: Those that are not there yet, with their sizes where they are known.
+        revision: The commit to fetch; None is not known before `sized`.
     """
 
     entry: Entry
     folder: Path
     files: tuple[File, ...]
+    revision: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -69,18 +72,19 @@ def plan(entry: Entry, folder: Path) -> Plan:
     for file in entry.files:
         _require_harmless(file.path)
     absent = [file for file in entry.files if not _is_there(folder / file.path, file)]
-    return Plan(entry, folder, tuple(absent))
+    return Plan(entry, folder, tuple(absent), entry.revision)
 
 
 def sized(wanted: Plan) -> Plan:
-    """Returns a plan with the sizes that the hub states; nothing is fetched.
+    """Returns a plan with the sizes and the commit that the hub states; nothing is fetched.
 
     Raises:
         RuntimeError: the hub does not give the files, or not those that weights.json names.
     """
     if not wanted.files:
         return wanted
-    stated = {told.filename: told.file_size for told in _from_hub(wanted, dry_run=True)}
+    found = _listed(wanted)
+    stated = {told.filename: told.file_size for told in found}
     for file in wanted.files:
         if file.path not in stated or file.size_bytes not in (None, stated[file.path]):
             raise RuntimeError(
@@ -90,7 +94,7 @@ def sized(wanted: Plan) -> Plan:
                 "HF_ENDPOINT names a mirror, try without it."
             )
     files = tuple(file._replace(size_bytes=stated[file.path]) for file in wanted.files)
-    return wanted._replace(files=files)
+    return wanted._replace(files=files, revision=found[0].commit_hash)
 
 
 def require_space(wanted: Plan) -> None:
@@ -112,13 +116,20 @@ def require_space(wanted: Plan) -> None:
 def fetch(wanted: Plan) -> None:
     """Fetches what is lacking from the hub; goes on where an earlier call was interrupted.
 
+    Args:
+        wanted: From `sized`.
+
     Raises:
         OSError: the disk is full or not writable.
         RuntimeError: the hub does not give the files; the sentence says what to do.
     """
     require_space(wanted)
     _mark(wanted.folder)
-    _from_hub(wanted, local_dir=wanted.folder)
+    revision = wanted.revision or "main"
+    with _explaining(wanted.entry), transfer.alone(wanted.folder / HUB_NOTES):
+        for file in wanted.files:
+            if not _is_there(wanted.folder / file.path, file):  # another process may have been here
+                transfer.receive(wanted.entry.source, revision, file, wanted.folder)
 
 
 def copy(wanted: Plan, source: Path, advance: Advance = lambda count: None) -> None:
@@ -201,6 +212,7 @@ def settle(entry: Entry, folder: Path, checks: list[Check]) -> None:
     }
     (folder / RECORD).write_text(json.dumps(told, indent=1), encoding="utf-8")
     shutil.rmtree(folder / HUB_NOTES, ignore_errors=True)
+    transfer.forget(folder)
     (folder / UNFINISHED).unlink(missing_ok=True)
 
 
@@ -246,20 +258,28 @@ def _copy_one(source: Path, target: Path, advance: Advance) -> None:
     partial.replace(target)
 
 
-def _from_hub(wanted: Plan, **options: Any) -> Any:
+def _listed(wanted: Plan) -> list[Any]:
+    """What the hub says of the files, without fetching any."""
     from huggingface_hub import snapshot_download
 
-    try:
-        return snapshot_download(
+    with _explaining(wanted.entry):
+        return snapshot_download(  # type: ignore[return-value]
             wanted.entry.source,
-            revision=wanted.entry.revision,
+            revision=wanted.revision,
             allow_patterns=[file.path for file in wanted.files],
-            **options,
+            dry_run=True,
         )
+
+
+@contextlib.contextmanager
+def _explaining(entry: Entry) -> Iterator[None]:
+    """Turns what the hub's library raises into a sentence for the user."""
+    try:
+        yield
     except Exception as error:  # of whichever library carries the hub's requests
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's
-        raise RuntimeError(_explained(wanted.entry, error)) from error
+        raise RuntimeError(_explained(entry, error)) from error
 
 
 def _explained(entry: Entry, error: Exception) -> str:

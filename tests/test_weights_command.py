@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -26,7 +30,10 @@ class Hub:
         self.files = dict(CONTENT)
         self.gated = False
         self.cut_after = None  # bytes after which a transfer breaks
+        self.hold_after = None  # bytes after which a transfer stands still
         self.asked = []  # (path, Range)
+        self.requests = 0
+        self.released = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +51,7 @@ class Hub:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def answer(self, handler, body):
+        self.requests += 1
         path = handler.path.split("?")[0]
         if path.startswith(f"/api/models/{SOURCE}/tree/"):
             listed = [
@@ -76,22 +84,33 @@ class Hub:
             handler.wfile.write(data[: self.cut_after])
             handler.wfile.flush()
             handler.connection.close()
+        elif body and self.hold_after is not None and len(data) > self.hold_after:
+            handler.wfile.write(data[: self.hold_after])
+            handler.wfile.flush()
+            self.released.wait(60)
         elif body:
             handler.wfile.write(data)
 
 
 @pytest.fixture
-def hub(monkeypatch):
+def served():
+    hub = Hub()
+    yield hub
+    hub.released.set()
+    hub.server.shutdown()
+    hub.server.server_close()
+
+
+@pytest.fixture
+def hub(served, monkeypatch):
+    """The same, as if HF_ENDPOINT had named it when this process began."""
     from huggingface_hub import constants
 
-    served = Hub()
     monkeypatch.setattr(constants, "ENDPOINT", served.url)
     for name in ("HUGGINGFACE_CO_URL_TEMPLATE",):
         template = getattr(constants, name)
         monkeypatch.setattr(constants, name, served.url + template[template.index("/{repo_id}") :])
-    yield served
-    served.server.shutdown()
-    served.server.server_close()
+    return served
 
 
 def listed(name):
@@ -196,11 +215,16 @@ def test_full_disk_is_told_before_the_transfer(hub, tiny, tmp_path, capsys, monk
     assert hub.asked == []
 
 
-def test_folder_takes_the_place_of_the_hub(tiny, tmp_path, capsys):
+def carried(folder):
+    """Writes what the hub has into a folder and returns it."""
     for name, data in CONTENT.items():
-        path = tmp_path / "usb" / "tiny" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_folder_takes_the_place_of_the_hub(tiny, tmp_path, capsys):
+    carried(tmp_path / "usb" / "tiny")
     arguments = ("get", "tiny", "--to", tmp_path / "w", "--from", tmp_path / "usb", "--yes")
     assert run(*arguments) == 0
     assert weights.find("tiny", [tmp_path / "w"]) == tmp_path / "w" / "tiny"
@@ -253,3 +277,157 @@ def test_comfyui_that_is_named_gets_the_weights(monkeypatch, tmp_path):
     assert weights_command.places()[0] == tmp_path / "models" / "dressform"
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "mine"))
     assert weights_command.places()[0] == Path(tmp_path / "mine")
+
+
+# `dressform weights` in a process of its own, with a manifest of its own.
+PROGRAM = """
+import sys
+from pathlib import Path
+from huggingface_hub import constants
+from dressform import cli
+from dressform.inference import weights
+
+constants.DOWNLOAD_CHUNK_SIZE = 4096  # what came is written at once
+weights.MANIFEST = Path(sys.argv[1])
+sys.exit(cli.main(["weights", *sys.argv[2:]]))
+"""
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """A weights.json with one entry, of the simulator's repository; returns a function."""
+
+    def write(*files):
+        told = json.loads(weights.MANIFEST.read_text(encoding="utf-8"))["sdxl-base"]
+        del told["files"]
+        named = [{"path": f.path, "bytes": f.size_bytes, "sha256": f.sha256} for f in files]
+        told = {**told, "source": SOURCE, "revision": COMMIT, "files": named}
+        path = tmp_path / "weights.json"
+        path.write_text(json.dumps({"tiny": told}), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def start(served, manifest, tmp_path):
+    """Returns a function that starts `dressform weights get tiny` beside this process."""
+    children = []
+
+    def run(*more, files=("config.json", "net/model.safetensors"), before=(), **variables):
+        path = manifest(*map(listed, files))
+        told = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": served.url}
+        told.pop("HF_HUB_OFFLINE", None)
+        command = [sys.executable, "-c", PROGRAM, path, "get", "tiny", "--to", tmp_path / "w"]
+        children.append(
+            subprocess.Popen(
+                [*before, *map(str, command), "--yes", *more],
+                env={**told, **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return children[-1]
+
+    yield run
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+def ended(child):
+    """Exit status, and all that it said to its user."""
+    said, complained = child.communicate(timeout=300)
+    assert "Traceback" not in complained
+    return child.returncode, said + complained
+
+
+def weights_file(tmp_path):
+    return tmp_path / "w" / "tiny" / "net" / "model.safetensors"
+
+
+def asked_from(served):
+    """The byte from which the weights were asked for."""
+    [asked] = [asked for name, asked in served.asked if name.endswith("safetensors")]
+    return int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+
+
+def test_hf_endpoint_names_the_hub_that_is_asked(served, start, tmp_path):
+    status, told = ended(start())
+    assert (status, "tiny is whole" in told) == (0, True)
+    assert {name for name, _ in served.asked} == {"config.json", "net/model.safetensors"}
+    assert weights_file(tmp_path).read_bytes() == CONTENT["net/model.safetensors"]
+
+
+def test_hf_hub_offline_forbids_every_request_but_not_a_folder(served, start, tmp_path):
+    status, told = ended(start(HF_HUB_OFFLINE="1"))
+    assert status == 1
+    assert f"HF_HUB_OFFLINE forbids to fetch {SOURCE}. Unset it, or take the files from" in told
+    status, told = ended(start("--from", carried(tmp_path / "usb"), HF_HUB_OFFLINE="1"))
+    assert (status, "tiny is whole" in told) == (0, True)
+    assert served.requests == 0
+
+
+def test_killed_transfer_goes_on_where_it_broke(served, start, tmp_path):
+    served.hold_after = 60_000
+    child = start()
+    deadline = time.monotonic() + 120
+    while not any(one.stat().st_size >= 50_000 for one in (tmp_path / "w").rglob("*.part")):
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    child.kill()
+    child.wait()
+    assert not weights_file(tmp_path).exists()
+    served.hold_after = None
+    served.released.set()
+    served.asked.clear()
+    assert ended(start())[0] == 0
+    assert asked_from(served) >= 50_000
+    assert weights_file(tmp_path).read_bytes() == CONTENT["net/model.safetensors"]
+    assert not list((tmp_path / "w").rglob("*.part"))
+
+
+def test_partial_file_of_another_commit_is_not_gone_on_with(hub, tiny, tmp_path):
+    net = tmp_path / "tiny" / "net"
+    net.mkdir(parents=True)
+    (net / f"model.safetensors.{'b' * 12}.part").write_bytes(b"old" * 100)
+    (net / f"model.safetensors.{'a' * 12}.part").write_bytes(b"x" * (10**6))  # more than there is
+    assert run("get", "tiny", "--to", tmp_path, "--yes") == 0
+    assert asked_from(hub) == 0
+    assert [path.name for path in net.iterdir()] == ["model.safetensors"]
+
+
+def test_pickle_in_the_manifest_is_refused_before_anything_is_asked(served, start):
+    status, told = ended(start(files=("config.json", "net/model.bin")))
+    assert status == 1
+    assert "got 'net/model.bin'. Other kinds may hold programs; ask the makers" in told
+    assert served.requests == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk always full")
+def test_disk_that_fills_up_on_the_way_is_told(tiny, tmp_path, capsys):
+    source = carried(tmp_path / "usb")
+    partial = tmp_path / "w" / "tiny" / "net" / "model.safetensors.part"
+    partial.parent.mkdir(parents=True)
+    partial.symlink_to("/dev/full")
+    arguments = ("get", "tiny", "--to", tmp_path / "w", "--from", source, "--yes")
+    assert run(*arguments) == 1
+    told = capsys.readouterr().err
+    assert "No space left on device. Free some space on the disk, then run it again." in told
+    assert weights.find("tiny", [tmp_path / "w"]) is None
+    partial.unlink()
+    assert run(*arguments) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell's limit on the size of files is needed")
+def test_hub_file_that_the_disk_does_not_take_is_told_and_gone_on_with(served, start, tmp_path):
+    # In units of 1024 bytes; the file has 100.
+    status, told = ended(start(before=("bash", "-c", 'ulimit -f 60; exec "$@"', "bash")))
+    assert status == 1
+    assert "File too large. Check the path, the rights and the space on the disk." in told
+    assert weights.UNFINISHED in os.listdir(tmp_path / "w" / "tiny")
+    served.asked.clear()
+    assert ended(start())[0] == 0
+    assert asked_from(served) >= 50_000
