@@ -1,1 +1,1 @@
-"""Whether a change of model, LoRA, parameter or template is better, for the whole shop or a slice."""
+"""Whether a change of model, LoRA, parameter or template is better, for a shop or a slice of it."""
