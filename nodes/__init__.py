@@ -15,7 +15,9 @@ from .model_photo import MakeModelPhoto
 from .paste_back import PasteBack
 from .products import SaveProduct
 from .quality import CheckQuality
+from .quality_gate import QualityGate
 from .rendering import RenderHints
+from .repair_veil import RepairVeil
 from .tryon import TryOn
 
 NODES: tuple[type[io.ComfyNode], ...] = (
@@ -35,6 +37,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     LoadEngineLora,
     PasteBack,
     MakeAgnosticMask,
+    QualityGate,
+    RepairVeil,
 )
 
 

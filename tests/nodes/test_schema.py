@@ -26,6 +26,8 @@ IDS = {
     "DressformEngineLora": "Load Engine LoRA",
     "DressformPasteBack": "Paste Back",
     "DressformAgnosticMask": "Make Agnostic Mask",
+    "DressformQualityGate": "Quality Gate",
+    "DressformRepairVeil": "Repair Veil",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -72,6 +74,8 @@ WIDGETS = {
     "DressformEngineLora": ["lora", "strength", "licence"],
     "DressformPasteBack": ["colors"],
     "DressformAgnosticMask": ["region", "extent"],
+    "DressformQualityGate": ["accept", "review_folder", "name"],
+    "DressformRepairVeil": ["amount"],
 }
 MAX_TOOLTIP = 160
 
