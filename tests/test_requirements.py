@@ -24,6 +24,12 @@ def test_both_lists_are_one():
     assert lines() == sorted(lines())
 
 
+def test_server_is_deployed_with_what_its_extra_brings():
+    text = (ROOT / "billing_server" / "requirements.txt").read_text(encoding="utf-8")
+    assert text.split() == PROJECT["optional-dependencies"]["server"]
+    assert text.split() == sorted(text.split())
+
+
 def test_nothing_pins_or_brings_what_comfyui_has():
     for requirement in lines():
         package = re.split(r"[<>=!~\[; ]", requirement)[0]

@@ -1,0 +1,1 @@
+"""The billing server: prepaid compute credits, never lost, never double, always explained."""

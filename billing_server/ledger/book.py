@@ -1,0 +1,373 @@
+"""The ledger's face: every operation on credits, each decided, written and answered once."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from . import audit, pricing, rules, state, store, verify
+from .group import MAX_BATCH, Group
+from .values import (
+    GRANT_KINDS,
+    Balance,
+    Budget,
+    Grant,
+    InvalidError,
+    LedgerError,
+    Line,
+    Movement,
+    NotFoundError,
+    Request,
+    UnavailableError,
+    check,
+    utc,
+)
+
+LANES = 2  # batches under way at once in a process; an account is always in the same lane
+ATTEMPTS = 2  # a connection may be dead when it is taken; repeating is safe by the key
+PAGE = 50  # lines of a statement
+
+
+def utc_now() -> datetime:
+    """Returns the time; the default clock."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """Credits of accounts in a PostgreSQL database; one for each process, used by all its threads.
+
+    Every operation takes the caller's idempotency key, unique in the account, and returns the
+    movement that it made. The same request with the same key returns the same movement; another
+    request with that key is refused. Amounts are micro-credits. Each may raise:
+
+        InvalidError, NotFoundError, InsufficientCreditsError, BudgetExceededError, EndedError,
+        NotAllowedError, KeyReusedError: refused; nothing was moved.
+        UnavailableError: the outcome is unknown; ask again with the same key.
+    """
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], datetime] = utc_now) -> None:
+        """Uses the tables that `database.migrate` made; rules take their time from the clock."""
+        self._engine = engine
+        self._clock = clock
+        self._lanes = [Group(self._commit) for _ in range(LANES)]
+
+    # Accounts and settings
+
+    def open_account(self, reference: str) -> int:
+        """Returns the account of a reference of the caller's; opens it the first time."""
+        check(Request("grant", 1, reference))
+        sql = "INSERT INTO ledger.account (reference) VALUES (:r) ON CONFLICT DO NOTHING"
+        with self._engine.begin() as connection:
+            connection.execute(sa.text(sql), {"r": reference})
+            found = sa.text("SELECT id FROM ledger.account WHERE reference = :r")
+            return connection.execute(found, {"r": reference}).scalar_one()
+
+    def set_budget(self, account: int, budget: Budget, api_key: str = "") -> None:
+        """Limits what an API key, or without one the whole account, may hold and capture."""
+        check(Request("grant", account, "budget", api_key=api_key or None))
+        for limit in budget:
+            check(Request("extend", account, "budget", amount=limit))
+        sql = """INSERT INTO ledger.budget VALUES (:a, :k, :run, :day, :month)
+            ON CONFLICT (account_id, api_key) DO UPDATE SET per_run = excluded.per_run,
+            per_day = excluded.per_day, per_month = excluded.per_month"""
+        run, day, month = budget
+        values = {"a": account, "k": api_key, "run": run, "day": day, "month": month}
+        with self._engine.begin() as connection:
+            self._required(connection, account)
+            connection.execute(sa.text(sql), values)
+
+    def add_rate(
+        self,
+        gpu_class: str,
+        micro_per_gpu_s: int,
+        *,
+        minimum_micro: int = 0,
+        step_ms: int = 1,
+        valid_from: datetime | None = None,
+    ) -> pricing.Rate:
+        """Adds a row to the rate card; rows are never changed, a later one takes over."""
+        check(Request("extend", 1, gpu_class, amount=micro_per_gpu_s))
+        check(Request("extend", 1, gpu_class, amount=minimum_micro))
+        check(Request("grant", 1, gpu_class, amount=step_ms))
+        begins = utc("valid_from", valid_from or self._clock())
+        sql = """INSERT INTO ledger.rate
+                (version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms)
+            SELECT coalesce(max(version), 0) + 1, :c, :t, :p, :m, :s
+            FROM ledger.rate WHERE gpu_class = :c RETURNING id"""
+        values = {"c": gpu_class, "t": begins, "p": micro_per_gpu_s, "m": minimum_micro}
+        with self._engine.begin() as connection:
+            id_ = connection.execute(sa.text(sql), values | {"s": step_ms}).scalar_one()
+        (rate,) = (one for one in self.rates() if one.id == id_)
+        return rate
+
+    def rates(self) -> list[pricing.Rate]:
+        """Returns the rate card, the oldest row of each GPU class first."""
+        with self._engine.connect() as connection:
+            sql = store.RATES.replace("WHERE id = ANY(%s)", "ORDER BY gpu_class, valid_from")
+            return [pricing.Rate(*row) for row in connection.execute(sa.text(sql))]
+
+    def quote(self, gpu_class: str, seconds: float) -> pricing.Quote:
+        """Returns what a run would cost by the rate that is valid now."""
+        now = self._clock()
+        rates = [one for one in self.rates() if one.gpu_class == gpu_class]
+        rates = [one for one in rates if one.valid_from <= now]
+        if not rates:
+            known = sorted({one.gpu_class for one in self.rates()})
+            raise NotFoundError(
+                f"gpu_class must be one of {', '.join(known) or 'a rate card with rows'}, got "
+                f"{gpu_class!a:.60}. Choose another."
+            )
+        if not 0 <= seconds <= pricing.MAX_GPU_MS / 1000:
+            raise InvalidError(f"seconds must be 0 or more, got {seconds}. Give a real time.")
+        gpu_ms = -int(-seconds * 1000 // 1)
+        return pricing.Quote(pricing.price(rates[-1], gpu_ms), gpu_ms, rates[-1])
+
+    # Operations
+
+    def grant(
+        self,
+        account: int,
+        amount: int,
+        kind: str,
+        *,
+        key: str,
+        priority: int = 0,
+        effective_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        reason: str | None = None,
+    ) -> Movement:
+        """Adds credits; paid ones never expire. Lower priorities are spent first."""
+        if kind not in GRANT_KINDS:
+            raise InvalidError(f"kind must be one of {', '.join(GRANT_KINDS)}, got {kind!a:.60}.")
+        terms = {"priority": priority, "effective_at": effective_at, "expires_at": expires_at}
+        return self.submit(
+            Request("grant", account, key, amount, grant_kind=kind, reason=reason, **terms)
+        )
+
+    def hold(
+        self,
+        account: int,
+        amount: int,
+        expires_at: datetime,
+        *,
+        key: str,
+        run: str | None = None,
+        api_key: str | None = None,
+    ) -> Movement:
+        """Reserves credits for a run until a deadline; `seq` of the answer is the hold."""
+        what = {"expires_at": expires_at, "run": run, "api_key": api_key}
+        return self.submit(Request("hold", account, key, amount, **what))
+
+    def extend(
+        self,
+        account: int,
+        hold: int,
+        *,
+        key: str,
+        amount: int = 0,
+        expires_at: datetime | None = None,
+    ) -> Movement:
+        """Reserves more, or for longer, or both."""
+        return self.submit(Request("extend", account, key, amount, hold, expires_at=expires_at))
+
+    def capture(
+        self,
+        account: int,
+        hold: int,
+        *,
+        key: str,
+        rate: int,
+        gpu_ms: int,
+        amount: int | None = None,
+    ) -> Movement:
+        """Spends a hold: by the rate and the time, never more than held, or a given amount."""
+        _given(rate=rate, gpu_ms=gpu_ms)
+        return self.submit(Request("capture", account, key, amount, hold, rate=rate, gpu_ms=gpu_ms))
+
+    def release(self, account: int, hold: int, *, key: str, reason: str | None = None) -> Movement:
+        """Gives a whole hold back to the grants it was taken from."""
+        return self.submit(Request("release", account, key, names=hold, reason=reason))
+
+    def reverse(
+        self,
+        account: int,
+        capture: int,
+        *,
+        key: str,
+        amount: int | None = None,
+        reason: str | None = None,
+    ) -> Movement:
+        """Gives a capture, or a part of it, back to the grants that were spent."""
+        return self.submit(Request("reversal", account, key, amount, capture, reason=reason))
+
+    def refund(
+        self, account: int, grant: int, amount: int, *, key: str, reason: str | None = None
+    ) -> Movement:
+        """Takes unspent paid credits out, before their money is sent back."""
+        return self.submit(Request("refund", account, key, amount, grant, reason=reason))
+
+    def cancel_refund(
+        self, account: int, refund: int, *, key: str, reason: str | None = None
+    ) -> Movement:
+        """Puts refunded credits back, because the money could not be sent."""
+        return self.submit(Request("refund_cancel", account, key, names=refund, reason=reason))
+
+    def dispute_open(
+        self, account: int, grant: int, amount: int, *, key: str, reason: str | None = None
+    ) -> Movement:
+        """Freezes what is left of disputed paid credits, and what comes back of them later."""
+        return self.submit(Request("dispute_open", account, key, amount, grant, reason=reason))
+
+    def dispute_won(self, account: int, dispute: int, *, key: str) -> Movement:
+        """Unfreezes."""
+        return self.submit(Request("dispute_won", account, key, names=dispute))
+
+    def dispute_lost(self, account: int, dispute: int, *, key: str) -> Movement:
+        """Claws the disputed credits back; what was spent of them is owed."""
+        return self.submit(Request("dispute_lost", account, key, names=dispute))
+
+    def expire_due(self, limit: int = 1000) -> list[Movement]:
+        """Ends holds and grants whose deadline has passed, at most so many of each."""
+        now = self._clock()
+        holds = "SELECT account_id, seq FROM ledger.open_hold WHERE expires_at <= :t"
+        grants = """SELECT account_id, seq FROM ledger.credit_grant
+            WHERE live AND available > 0 AND expires_at <= :t"""
+        requests = []
+        with self._engine.connect() as connection:
+            values = {"t": now, "n": limit}
+            for kind, sql in (("lapse", holds), ("expiry", grants)):
+                found = sa.text(f"{sql} ORDER BY expires_at LIMIT :n")
+                for account, seq in connection.execute(found, values):
+                    key = f"due:{kind}:{seq}" + (f":{now.isoformat()}" if kind == "expiry" else "")
+                    requests.append(Request(kind, account, key, names=seq))
+        answers = []
+        for start in range(0, len(requests), MAX_BATCH):
+            answers += self._commit([check(one) for one in requests[start : start + MAX_BATCH]])
+        # A refusal means that somebody else was faster.
+        for answer in answers:
+            if isinstance(answer, Exception) and not isinstance(answer, LedgerError):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Movement)]
+
+    def submit(self, request: Request) -> Movement:
+        """Returns the answer to a request, after a commit that it may share with others."""
+        request = check(request)
+        return self._lanes[request.account % LANES].submit(request)
+
+    def post(self, connection: sa.Connection, request: Request) -> Movement:
+        """Answers a request in the caller's transaction, which commits both or neither."""
+        driver: Any = connection.connection.driver_connection
+        (answer,) = self._decide(driver, [check(request)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    # Reading
+
+    def balance(self, account: int) -> Balance:
+        """Returns what an account has now, and of which grants."""
+        now = self._clock()
+        sql = f"SELECT {store.GRANT} FROM ledger.credit_grant WHERE live AND account_id = :a"
+        with self._engine.connect() as connection:
+            self._required(connection, account)
+            grants = [Grant(*row) for row in connection.execute(sa.text(sql), {"a": account})]
+        grants.sort(key=rules.burn_order)
+        return Balance(
+            rules.spendable_at(grants, now),
+            sum(one.held for one in grants),
+            sum(one.frozen for one in grants),
+            sum(one.available for one in grants if now < one.effective_at),
+            tuple(grants),
+        )
+
+    def statement(
+        self, account: int, *, before: int | None = None, limit: int = PAGE
+    ) -> list[Line]:
+        """Returns movements with their entries, the latest first; `before` is where to go on."""
+        with self._engine.connect() as connection:
+            self._required(connection, account)
+            return verify.lines(connection, account, before, limit)
+
+    def anchor(self) -> verify.Anchor | None:
+        """Fixes the heads of all chains that moved, if any did. Keep the digest elsewhere."""
+        with self._engine.begin() as connection:
+            return verify.anchor(connection, self._clock())
+
+    def verify(self) -> verify.Report:
+        """Recomputes every balance, chain and anchor from the journal."""
+        with self._engine.connect() as connection:
+            return verify.verify(connection)
+
+    def _required(self, connection: sa.Connection, account: int) -> None:
+        check(Request("grant", account, "account"))
+        found = sa.text("SELECT FROM ledger.account WHERE id = :a")
+        if connection.execute(found, {"a": account}).first() is None:
+            raise _no_account(account)
+
+    def _commit(self, requests: Sequence[Request]) -> list[Any]:
+        """Decides a batch in a transaction; if the database refuses it, one by one."""
+        failed: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._transact(requests)
+            except (psycopg.OperationalError, sa.exc.OperationalError) as error:
+                failed = error  # the connection, a deadlock, a restart: it may work now
+            except Exception as error:
+                if len(requests) == 1:
+                    return [error]
+                return [self._commit([one])[0] for one in requests]
+        unknown = UnavailableError(
+            f"a database that answers is required, got: {str(failed).strip()[:200]}. "
+            "Ask again with the same key."
+        )
+        unknown.__cause__ = failed
+        return [unknown] * len(requests)
+
+    def _transact(self, requests: Sequence[Request]) -> list[Any]:
+        pooled = self._engine.raw_connection()
+        driver: Any = pooled.driver_connection
+        try:
+            answers = self._decide(driver, requests)
+            driver.commit()
+        except BaseException:
+            pooled.invalidate()  # in whatever state it is, nobody shall use it
+            raise
+        pooled.close()  # back to the pool
+        return answers
+
+    def _decide(self, driver: psycopg.Connection[Any], requests: Sequence[Request]) -> list[Any]:
+        now = self._clock()
+        states, rates = store.load(driver, requests, now)
+        posted: list[state.Posted] = []
+        alerts: list[tuple[int, state.Alert]] = []
+        answers: list[Movement | LedgerError] = []
+        for request in requests:
+            try:
+                digest = audit.request_digest(request)
+                of = states.get(request.account)
+                if of is None:
+                    raise _no_account(request.account)
+                answer = state.replay(of, request, digest)
+                if answer is None:
+                    decision = rules.decide(of, request, now, rates)
+                    posted.append(state.post(of, request, digest, decision, now))
+                    answer = posted[-1].movement
+                answers.append(answer)
+            except LedgerError as error:
+                alerts += ((request.account, one) for one in error.alerts)
+                answers.append(error)
+        moved = {one.movement.account for one in posted}
+        store.write(driver, [states[one] for one in moved], posted, alerts, now)
+        return answers
+
+
+def _no_account(account: int) -> NotFoundError:
+    return NotFoundError(f"an account is required, got {account}. Open one.")
+
+
+def _given(**values: object) -> None:
+    for name, value in values.items():
+        if value is None:
+            raise InvalidError(f"{name} is required, got nothing. Give it.")

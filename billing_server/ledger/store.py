@@ -1,0 +1,255 @@
+"""Reads what a batch of requests needs, under locks, and writes what it moved: a few statements.
+
+Statements go to psycopg directly, in pipelines: a batch is a handful of round trips however many
+requests it holds. The caller owns the transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from .pricing import Rate
+from .state import ENDS, Alert, Named, Posted, Spent, State
+from .values import Budget, Entry, Grant, Movement, OpenHold, Request
+
+MOVEMENT = (
+    "m.account_id, m.seq, m.kind::text, m.amount, m.names, m.key, m.request, m.at, m.run, "
+    "m.api_key, m.rate_id, m.gpu_ms, m.expires_at, m.reason, m.available, m.held, m.hash"
+)
+GRANT = (
+    "account_id, seq, kind, priority, effective_at, expires_at, amount, available, held, frozen, "
+    "returned, dispute"
+)
+# Locked in the order of the ids, so that two batches never wait for each other in a circle.
+# NO KEY: foreign keys that point to the account need not wait.
+LOCK = """SELECT id, available, held, seq, head FROM ledger.account
+    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"""
+PAIRS = "unnest(%s::bigint[], %s::bigint[]) AS p(account_id, seq)"
+ANSWERED = f"""SELECT {MOVEMENT} FROM ledger.movement m
+    JOIN unnest(%s::bigint[], %s::text[]) AS p(account_id, key) USING (account_id, key)"""
+HOLDS = f"""SELECT account_id, seq, amount, held_at, expires_at, api_key, run, grants, amounts
+    FROM ledger.open_hold JOIN {PAIRS} USING (account_id, seq)"""
+LIVE = f"SELECT {GRANT} FROM ledger.credit_grant WHERE live AND account_id = ANY(%s)"
+BUDGETS = """SELECT account_id, api_key, per_run, per_day, per_month FROM ledger.budget
+    WHERE account_id = ANY(%s)"""
+NAMED = f"SELECT {MOVEMENT} FROM ledger.movement m JOIN {PAIRS} USING (account_id, seq)"
+NAMING = f"""SELECT m.account_id, m.names, m.seq, m.kind::text
+    FROM ledger.movement m JOIN {PAIRS} ON m.account_id = p.account_id AND m.names = p.seq
+    WHERE m.kind = ANY(%s::text[]::ledger.kind[]) AND m.kind <> 'extend'"""
+ENTRIES = f"""SELECT account_id, seq, grant_seq, book::text, amount
+    FROM ledger.entry JOIN {PAIRS} USING (account_id, seq) ORDER BY account_id, seq, leg"""
+GRANTS = f"SELECT {GRANT} FROM ledger.credit_grant JOIN {PAIRS} USING (account_id, seq)"
+SPENDING = """SELECT account_id, api_key, day, amount FROM ledger.spending
+    WHERE account_id = ANY(%s) AND day >= %s"""
+RATES = """SELECT id, version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms
+    FROM ledger.rate WHERE id = ANY(%s)"""
+
+Cursor = psycopg.Cursor[Any]
+
+
+def _insert(table: str, columns: str, types: str, tail: str = "") -> str:
+    arrays = ", ".join(f"%s::{one}[]" for one in types.split())
+    return f"INSERT INTO ledger.{table} ({columns}) SELECT * FROM unnest({arrays}) {tail}"
+
+
+ADD_MOVEMENTS = _insert(
+    "movement",
+    MOVEMENT.replace("m.", "").replace("::text", ""),
+    "bigint bigint ledger.kind bigint bigint text bytea timestamptz text text bigint bigint "
+    "timestamptz text bigint bigint bytea",
+)
+ADD_GRANTS = _insert(
+    "credit_grant",
+    "account_id, seq, kind, priority, effective_at, expires_at, amount",
+    "bigint bigint text int timestamptz timestamptz bigint",
+)
+ADD_ENTRIES = _insert(
+    "entry",
+    "account_id, seq, leg, grant_seq, book, amount",
+    "bigint bigint smallint bigint ledger.book bigint",
+)
+# An array of arrays must be square, so the parts of a hold go in as text.
+SET_HOLDS = """INSERT INTO ledger.open_hold SELECT a, b, c, d, e, f, g, h::bigint[], i::bigint[]
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
+        %s::text[], %s::text[], %s::text[], %s::text[]) AS u(a, b, c, d, e, f, g, h, i)
+    ON CONFLICT (account_id, seq) DO UPDATE SET amount = excluded.amount,
+        expires_at = excluded.expires_at, grants = excluded.grants, amounts = excluded.amounts"""
+END_HOLDS = f"""DELETE FROM ledger.open_hold h USING {PAIRS}
+    WHERE h.account_id = p.account_id AND h.seq = p.seq"""
+SET_DISPUTES = """UPDATE ledger.credit_grant g SET dispute = u.c
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS u(a, b, c)
+    WHERE g.account_id = u.a AND g.seq = u.b"""
+ADD_SPENDING = """INSERT INTO ledger.spending AS s
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::bigint[])
+    ON CONFLICT (account_id, api_key, day) DO UPDATE SET amount = s.amount + excluded.amount"""
+RETURN_SPENDING = """UPDATE ledger.spending s SET amount = s.amount + u.d
+    FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::bigint[]) AS u(a, b, c, d)
+    WHERE s.account_id = u.a AND s.api_key = u.b AND s.day = u.c"""
+ADD_ALERTS = _insert(
+    "outbox",
+    "account_id, topic, key, payload, at",
+    "bigint text text jsonb timestamptz",
+    "ON CONFLICT DO NOTHING",
+)
+SET_HEADS = """UPDATE ledger.account a SET seq = u.b, head = u.c
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bytea[]) AS u(a, b, c) WHERE a.id = u.a"""
+
+
+def load(
+    connection: psycopg.Connection[Any], requests: Sequence[Request], now: datetime
+) -> tuple[dict[int, State], dict[int, Rate]]:
+    """Locks the accounts of the requests and reads what deciding them takes."""
+    accounts = sorted({one.account for one in requests})
+    named = sorted({(one.account, one.names) for one in requests if one.names is not None})
+    rates = sorted({one.rate for one in requests if one.rate is not None})
+    keys = [one.account for one in requests], [one.key for one in requests]
+    asked = (
+        (LOCK, (accounts,)),
+        (ANSWERED, keys),
+        (LIVE, (accounts,)),
+        (BUDGETS, (accounts,)),
+        *([(HOLDS, _columns(named, 2))] if named else ()),
+        *([(RATES, (rates,))] if rates else ()),
+    )
+    rows = dict(zip((sql for sql, _ in asked), _ask(connection, asked), strict=True))
+    states = {row[0]: State(*row) for row in rows[LOCK]}
+    for row in rows[ANSWERED]:
+        states[row[0]].answered[row[5]] = Movement(*row)
+    for row in rows[LIVE]:
+        states[row[0]].grants[row[1]] = Grant(*row)
+    for row in rows.get(HOLDS, ()):
+        taken = tuple(zip(row[7], row[8], strict=True))
+        states[row[0]].holds[row[1]] = OpenHold(*row[:7], taken=taken)
+    for account, api_key, *limits in rows[BUDGETS]:
+        states[account].budgets[api_key] = Budget(*limits)
+    _load_named(connection, states, [(a, n) for a, n in named if n not in _holds(states, a)])
+    _load_spending(connection, states, now.date())
+    return states, {row[0]: Rate(*row) for row in rows.get(RATES, ())}
+
+
+def _holds(states: dict[int, State], account: int) -> dict[int, OpenHold]:
+    return states[account].holds if account in states else {}
+
+
+def _load_named(
+    connection: psycopg.Connection[Any], states: dict[int, State], named: list[tuple[int, int]]
+) -> None:
+    """Reads named movements that are no open holds, what names them, and the grants they touch."""
+    if not named:
+        return
+    pairs = _columns(named, 2)
+    kinds = [*ENDS, "reversal"]
+    movements, naming = _ask(connection, ((NAMED, pairs), (NAMING, (*pairs, kinds))))
+    reversals = [(row[0], row[2]) for row in naming if row[3] == "reversal"]
+    (entries,) = _ask(connection, ((ENTRIES, _columns(named + reversals, 2)),))
+    touched = {(row[0], row[2]) for row in entries} | set(named)
+    touched |= {(row[0], row[4]) for row in movements if row[4] is not None}
+    (grants,) = _ask(connection, ((GRANTS, _columns(sorted(touched), 2)),))
+    for row in grants:
+        states[row[0]].grants[row[1]] = Grant(*row)
+    by_movement: dict[tuple[int, int], list[Entry]] = {}
+    for account, seq, *entry in entries:
+        by_movement.setdefault((account, seq), []).append(Entry(*entry))
+    for row in movements:
+        own = tuple(by_movement.get((row[0], row[1]), ()))
+        states[row[0]].named[row[1]] = Named(Movement(*row), own)
+    for account, names, seq, kind in naming:
+        if kind == "reversal":
+            before = states[account].named[names]
+            given_back = (*before.given_back, *by_movement[account, seq])
+            states[account].named[names] = before._replace(given_back=given_back)
+        else:
+            states[account].ended[names] = seq
+
+
+def _load_spending(
+    connection: psycopg.Connection[Any], states: dict[int, State], today: date
+) -> None:
+    budgeted = [state for state in states.values() if state.budgets]
+    if not budgeted:
+        return
+    days = [hold.held_at.date() for state in budgeted for hold in state.holds.values()]
+    # Before the beginning of this month only for holds that are extended from there.
+    since = min([*days, today]).replace(day=1)
+    ((rows),) = _ask(connection, ((SPENDING, ([state.account for state in budgeted], since)),))
+    for account, api_key, day, amount in rows:
+        states[account].spending[api_key, day] = amount
+
+
+def write(
+    connection: psycopg.Connection[Any],
+    states: Iterable[State],
+    posted: Sequence[Posted],
+    alerts: Sequence[tuple[int, Alert]],
+    now: datetime,
+) -> None:
+    """Writes what a batch posted; the trigger on entries moves the balances."""
+    told = [*alerts, *((p.movement.account, a) for p in posted for a in p.decision.alerts)]
+    topics = [(account, "budget", key, Jsonb(what), now) for account, (key, what) in told]
+    grants = [p.decision.grant for p in posted if p.decision.grant is not None]
+    born = [p.decision.grant[:7] for p in posted if p.movement.kind == "grant" and p.decision.grant]
+    disputes = {(one.account, one.seq): one.dispute for one in grants}
+    new = {one[:2] for one in born}
+    ends = [
+        (p.movement.account, p.movement.names or 0)
+        for p in posted
+        if p.movement.kind in ("capture", "release", "lapse")
+    ]
+    holds = {p.decision.hold[:2]: p.decision.hold for p in posted if p.decision.hold is not None}
+    for end in ends:
+        holds.pop(end, None)  # made and ended in the same batch
+    spent: dict[tuple[int, Spent], int] = {}
+    for p in posted:
+        for what, amount in p.decision.spent:
+            place = p.movement.account, what
+            spent[place] = spent.get(place, 0) + amount
+    counted = [(account, *what, amount) for (account, what), amount in sorted(spent.items())]
+    tables = (
+        (ADD_MOVEMENTS, [p.movement for p in posted]),
+        (ADD_GRANTS, born),
+        (SET_DISPUTES, [(*one, d) for one, d in disputes.items() if one not in new]),
+        (ADD_ENTRIES, [row for p in posted for row in _entries(p)]),
+        (SET_HOLDS, [_hold_row(one) for one in holds.values()]),
+        (END_HOLDS, ends),
+        (ADD_SPENDING, [one for one in counted if one[3] > 0]),
+        (RETURN_SPENDING, [one for one in counted if one[3] < 0]),
+        (ADD_ALERTS, topics),
+        (SET_HEADS, [(one.account, one.seq, one.head) for one in states]),
+    )
+    statements = [(sql, _columns(rows, len(rows[0]))) for sql, rows in tables if rows]
+    _ask(connection, statements)
+
+
+def _entries(posted: Posted) -> list[tuple]:
+    movement = posted.movement
+    return [
+        (movement.account, movement.seq, leg, *entry)
+        for leg, entry in enumerate(posted.decision.entries)
+    ]
+
+
+def _hold_row(hold: OpenHold) -> tuple:
+    grants, amounts = zip(*hold.taken, strict=True)
+    return (*hold[:7], _array(grants), _array(amounts))
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _ask(
+    connection: psycopg.Connection[Any], asked: Sequence[tuple[str, Sequence[Any]]]
+) -> list[list[tuple]]:
+    """Sends statements without waiting for each; returns the rows of each."""
+    cursors = [connection.cursor() for _ in asked]
+    with connection.pipeline():
+        for cursor, (sql, values) in zip(cursors, asked, strict=True):
+            cursor.execute(sql, values, prepare=True)
+    return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
