@@ -5,6 +5,7 @@ from pathlib import Path
 import tiny_lora
 import tiny_text
 import torch
+from tiny_text import TINY, Sizes, sized
 
 LATENT_CHANNELS = 4
 # The mask goes in as pixels of a latent cell (8 x 8), packed like the latents (2 x 2).
@@ -26,6 +27,12 @@ def write(folder: Path) -> dict[str, Path]:
 
 def write_base(folder: Path) -> Path:
     """Writes what is used of black-forest-labs/FLUX.1-Fill-dev."""
+    pipeline(folder).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def pipeline(folder: Path, sizes: Sizes = TINY):
+    """Returns the pipeline; only its tokenizers are written into the folder."""
     from diffusers import (
         AutoencoderKL,
         FlowMatchEulerDiscreteScheduler,
@@ -36,53 +43,69 @@ def write_base(folder: Path) -> Path:
 
     torch.manual_seed(0)
     transformer = FluxTransformer2DModel(
-        patch_size=1,
-        in_channels=2 * LATENT_CHANNELS * 4 + MASK_CHANNELS * 4,
-        out_channels=LATENT_CHANNELS * 4,
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=T5_WIDTH,
-        pooled_projection_dim=CLIP_WIDTH,
-        axes_dims_rope=(4, 4, 8),
-        guidance_embeds=True,
+        **sized(
+            "transformer",
+            sizes,
+            patch_size=1,
+            in_channels=2 * LATENT_CHANNELS * 4 + MASK_CHANNELS * 4,
+            out_channels=LATENT_CHANNELS * 4,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=T5_WIDTH,
+            pooled_projection_dim=CLIP_WIDTH,
+            axes_dims_rope=(4, 4, 8),
+            guidance_embeds=True,
+        )
     )
     vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8),
-        latent_channels=LATENT_CHANNELS,
-        norm_num_groups=2,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-        scaling_factor=0.3611,
-        shift_factor=0.1159,
+        **sized(
+            "vae",
+            sizes,
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(8, 8, 8, 8),
+            latent_channels=LATENT_CHANNELS,
+            norm_num_groups=2,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+            scaling_factor=0.3611,
+            shift_factor=0.1159,
+        )
     )
     words = tiny_text.clip(folder / "tokenizer")
     clip = CLIPTextModel(
         CLIPTextConfig(
-            hidden_size=CLIP_WIDTH,
-            intermediate_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            vocab_size=tiny_text.CLIP_WORDS,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.eos_token_id,
-            pad_token_id=words.pad_token_id,
+            **sized(
+                "text_encoder",
+                sizes,
+                hidden_size=CLIP_WIDTH,
+                intermediate_size=16,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                vocab_size=tiny_text.CLIP_WORDS,
+                bos_token_id=words.bos_token_id,
+                eos_token_id=words.eos_token_id,
+                pad_token_id=words.pad_token_id,
+            )
         )
     )
     t5 = T5EncoderModel(
         T5Config(
-            d_model=T5_WIDTH,
-            d_ff=32,
-            d_kv=8,
-            num_heads=2,
-            num_layers=2,
-            vocab_size=tiny_text.T5_WORDS,
+            **sized(
+                "text_encoder_2",
+                sizes,
+                d_model=T5_WIDTH,
+                d_ff=32,
+                d_kv=8,
+                num_heads=2,
+                num_layers=2,
+                vocab_size=tiny_text.T5_WORDS,
+            )
         )
     )
-    FluxFillPipeline(
+    return FluxFillPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(
             shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15
         ),
@@ -92,8 +115,7 @@ def write_base(folder: Path) -> Path:
         text_encoder_2=t5.eval(),
         tokenizer_2=tiny_text.t5(folder / "tokenizer_2", length=T5_LENGTH),
         transformer=transformer.eval(),
-    ).save_pretrained(folder, safe_serialization=True)
-    return folder
+    )
 
 
 def write_lora(folder: Path, base: Path) -> Path:

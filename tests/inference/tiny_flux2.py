@@ -4,6 +4,7 @@ from pathlib import Path
 
 import tiny_text
 import torch
+from tiny_text import TINY, Sizes, sized
 
 # Three of the 27 hidden states that the pipeline reads, side by side.
 TEXT_WIDTH = 16
@@ -22,6 +23,12 @@ def write_base(folder: Path, *, is_distilled: bool = True) -> Path:
         folder: Made where it is not there.
         is_distilled: As klein is; its base is not.
     """
+    pipeline(folder, is_distilled=is_distilled).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def pipeline(folder: Path, sizes: Sizes = TINY, *, is_distilled: bool = True):
+    """Returns the pipeline; only its tokenizer is written into the folder."""
     from diffusers import (
         AutoencoderKLFlux2,
         FlowMatchEulerDiscreteScheduler,
@@ -32,37 +39,49 @@ def write_base(folder: Path, *, is_distilled: bool = True) -> Path:
 
     torch.manual_seed(0)
     transformer = Flux2Transformer2DModel(
-        patch_size=1,
-        in_channels=LATENT_CHANNELS * 4,
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=3 * TEXT_WIDTH,
-        timestep_guidance_channels=32,
-        axes_dims_rope=(4, 4, 4, 4),
-        guidance_embeds=False,
+        **sized(
+            "transformer",
+            sizes,
+            patch_size=1,
+            in_channels=LATENT_CHANNELS * 4,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=3 * TEXT_WIDTH,
+            timestep_guidance_channels=32,
+            axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        )
     )
     vae = AutoencoderKLFlux2(
-        block_out_channels=(8, 8, 8, 8),
-        layers_per_block=1,
-        latent_channels=LATENT_CHANNELS,
-        norm_num_groups=2,
+        **sized(
+            "vae",
+            sizes,
+            block_out_channels=(8, 8, 8, 8),
+            layers_per_block=1,
+            latent_channels=LATENT_CHANNELS,
+            norm_num_groups=2,
+        )
     )
     encoder = Qwen3ForCausalLM(
         Qwen3Config(
-            hidden_size=TEXT_WIDTH,
-            intermediate_size=16,
-            num_hidden_layers=28,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=8,
-            vocab_size=tiny_text.QWEN_WORDS,
-            max_position_embeddings=512,
-            tie_word_embeddings=False,
+            **sized(
+                "text_encoder",
+                sizes,
+                hidden_size=TEXT_WIDTH,
+                intermediate_size=16,
+                num_hidden_layers=28,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=8,
+                vocab_size=tiny_text.QWEN_WORDS,
+                max_position_embeddings=512,
+                tie_word_embeddings=False,
+            )
         )
     )
-    Flux2KleinPipeline(
+    return Flux2KleinPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(
             shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15
         ),
@@ -71,5 +90,4 @@ def write_base(folder: Path, *, is_distilled: bool = True) -> Path:
         tokenizer=tiny_text.qwen(folder / "tokenizer"),
         transformer=transformer.eval(),
         is_distilled=is_distilled,
-    ).save_pretrained(folder, safe_serialization=True)
-    return folder
+    )

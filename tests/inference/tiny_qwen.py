@@ -4,6 +4,7 @@ from pathlib import Path
 
 import tiny_text
 import torch
+from tiny_text import TINY, Sizes, sized
 
 # Two doublings more than the real autoencoder would have: the pipeline paints and looks at a
 # megapixel whatever is asked, and that must be few tokens here.
@@ -20,6 +21,12 @@ def write(folder: Path) -> dict[str, Path]:
 
 def write_base(folder: Path) -> Path:
     """Writes what is used of Qwen/Qwen-Image-Edit-2511."""
+    pipeline(folder).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def pipeline(folder: Path, sizes: Sizes = TINY):
+    """Returns the pipeline; only its tokenizer is written into the folder."""
     from diffusers import (
         AutoencoderKLQwenImage,
         FlowMatchEulerDiscreteScheduler,
@@ -31,26 +38,34 @@ def write_base(folder: Path) -> Path:
     tokenizer = tiny_text.qwen(folder / "tokenizer")
     torch.manual_seed(0)
     transformer = QwenImageTransformer2DModel(
-        patch_size=2,
-        in_channels=LATENT_CHANNELS * 4,
-        out_channels=LATENT_CHANNELS,
-        num_layers=2,
-        attention_head_dim=16,
-        num_attention_heads=1,
-        joint_attention_dim=TEXT_WIDTH,
-        axes_dims_rope=(4, 6, 6),
+        **sized(
+            "transformer",
+            sizes,
+            patch_size=2,
+            in_channels=LATENT_CHANNELS * 4,
+            out_channels=LATENT_CHANNELS,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=1,
+            joint_attention_dim=TEXT_WIDTH,
+            axes_dims_rope=(4, 6, 6),
+        )
     )
     vae = AutoencoderKLQwenImage(
-        base_dim=4,
-        z_dim=LATENT_CHANNELS,
-        dim_mult=[1] * (DOWNSAMPLINGS + 1),
-        num_res_blocks=0,
-        temperal_downsample=[False] * DOWNSAMPLINGS,
-        latents_mean=[0.0] * LATENT_CHANNELS,
-        latents_std=[1.0] * LATENT_CHANNELS,
+        **sized(
+            "vae",
+            sizes,
+            base_dim=4,
+            z_dim=LATENT_CHANNELS,
+            dim_mult=[1] * (DOWNSAMPLINGS + 1),
+            num_res_blocks=0,
+            temperal_downsample=[False] * DOWNSAMPLINGS,
+            latents_mean=[0.0] * LATENT_CHANNELS,
+            latents_std=[1.0] * LATENT_CHANNELS,
+        )
     )
-    encoder = _text_encoder(tokenizer)
-    QwenImageEditPlusPipeline(
+    encoder = _text_encoder(tokenizer, sizes)
+    return QwenImageEditPlusPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(
             use_dynamic_shifting=True,
             base_shift=0.5,
@@ -63,8 +78,7 @@ def write_base(folder: Path) -> Path:
         tokenizer=tokenizer,
         processor=Qwen2VLProcessor(*_sight(tokenizer), chat_template=tiny_text.QWEN_TEMPLATE),
         transformer=transformer.eval(),
-    ).save_pretrained(folder, safe_serialization=True)
-    return folder
+    )
 
 
 def _sight(tokenizer):
@@ -74,7 +88,7 @@ def _sight(tokenizer):
     return Qwen2VLImageProcessor(**seen), tokenizer, Qwen2VLVideoProcessor(**seen)
 
 
-def _text_encoder(tokenizer):
+def _text_encoder(tokenizer, sizes: Sizes):
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     ids = {
@@ -88,31 +102,35 @@ def _text_encoder(tokenizer):
     }
     return Qwen2_5_VLForConditionalGeneration(
         Qwen2_5_VLConfig(
-            text_config={
-                "hidden_size": TEXT_WIDTH,
-                "intermediate_size": 16,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 2,
-                "num_key_value_heads": 2,
-                "vocab_size": tiny_text.QWEN_WORDS,
-                "max_position_embeddings": 4096,
-                "bos_token_id": tokenizer.pad_token_id,
-                "eos_token_id": tokenizer.eos_token_id,
-                "rope_parameters": {
+            text_config=sized(
+                "text",
+                sizes,
+                hidden_size=TEXT_WIDTH,
+                intermediate_size=16,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                num_key_value_heads=2,
+                vocab_size=tiny_text.QWEN_WORDS,
+                max_position_embeddings=4096,
+                bos_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                rope_parameters={
                     "rope_type": "default",
                     "rope_theta": 10000.0,
                     "mrope_section": [1, 1, 2],
                 },
-            },
-            vision_config={
-                "depth": 1,
-                "hidden_size": 16,
-                "intermediate_size": 16,
-                "num_heads": 2,
-                "out_hidden_size": TEXT_WIDTH,
-                "patch_size": PATCH,
-                "fullatt_block_indexes": [0],
-            },
+            ),
+            vision_config=sized(
+                "vision",
+                sizes,
+                depth=1,
+                hidden_size=16,
+                intermediate_size=16,
+                num_heads=2,
+                out_hidden_size=TEXT_WIDTH,
+                patch_size=PATCH,
+                fullatt_block_indexes=[0],
+            ),
             **ids,
         )
     )

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tiny_text import TINY, Sizes, sized
+
 LATENT_CHANNELS = 4
 # CatVTON keeps a list of every module whose name has attn1: the attention itself, to_q, to_k,
 # to_v, to_out and its two layers, the processor.
@@ -18,34 +20,34 @@ SCHEDULER = {
 }
 
 
-def write(folder: Path) -> dict[str, Path]:
+def write(folder: Path, sizes: Sizes = TINY) -> dict[str, Path]:
     """Writes everything the engine takes into a folder for each id of weights.json, by id."""
-    base = write_base(folder / "sd15-inpainting")
+    base = write_base(folder / "sd15-inpainting", sizes)
     return {
         "sd15-inpainting": base,
-        "sd-vae-ft-mse": write_vae(folder / "sd-vae-ft-mse"),
+        "sd-vae-ft-mse": write_vae(folder / "sd-vae-ft-mse", sizes),
         "catvton": write_attention(folder / "catvton", base),
     }
 
 
-def write_base(folder: Path) -> Path:
+def write_base(folder: Path, sizes: Sizes = TINY) -> Path:
     """Writes what is used of stable-diffusion-v1-5/stable-diffusion-inpainting."""
     import torch
     from diffusers import DDIMScheduler
 
-    unet().save_pretrained(folder / "unet")
+    unet(sizes).save_pretrained(folder / "unet")
     torch.manual_seed(1)
-    vae().save_pretrained(folder / "vae")
+    vae(sizes).save_pretrained(folder / "vae")
     DDIMScheduler(**SCHEDULER).save_pretrained(folder / "scheduler")
     return folder
 
 
-def write_vae(folder: Path) -> Path:
+def write_vae(folder: Path, sizes: Sizes = TINY) -> Path:
     """Writes stabilityai/sd-vae-ft-mse."""
     import torch
 
     torch.manual_seed(2)
-    vae().save_pretrained(folder)
+    vae(sizes).save_pretrained(folder)
     return folder
 
 
@@ -72,33 +74,41 @@ def self_attentions(net) -> list:
     return [module for name, module in net.named_modules() if name.endswith("attn1")]
 
 
-def unet():
+def unet(sizes: Sizes = TINY):
     """Makes a UNet that takes latents, mask and masked latents."""
     import torch
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
     return UNet2DConditionModel(
-        sample_size=64,
-        in_channels=2 * LATENT_CHANNELS + 1,
-        out_channels=LATENT_CHANNELS,
-        block_out_channels=(8, 16, 16, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        cross_attention_dim=16,
-        attention_head_dim=2,
+        **sized(
+            "unet",
+            sizes,
+            sample_size=64,
+            in_channels=2 * LATENT_CHANNELS + 1,
+            out_channels=LATENT_CHANNELS,
+            block_out_channels=(8, 16, 16, 16),
+            layers_per_block=1,
+            norm_num_groups=4,
+            cross_attention_dim=16,
+            attention_head_dim=2,
+        )
     ).eval()
 
 
-def vae():
+def vae(sizes: Sizes = TINY):
     """Makes an autoencoder with the real one's factor of 8."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(4, 4, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=LATENT_CHANNELS,
-        norm_num_groups=2,
-        scaling_factor=0.18215,
+        **sized(
+            "vae",
+            sizes,
+            block_out_channels=(4, 4, 8, 8),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            latent_channels=LATENT_CHANNELS,
+            norm_num_groups=2,
+            scaling_factor=0.18215,
+        )
     ).eval()

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from tiny_text import TINY, Sizes, sized
+
 WIDTH = 16  # of the text encoders and the image encoder
 TOKENS = 77
 LATENT_CHANNELS = 4
@@ -35,7 +37,7 @@ def write(folder: Path) -> dict[str, Path]:
     return {name: writer(folder / name) for name, writer in writers.items()}
 
 
-def write_base(folder: Path) -> Path:
+def write_base(folder: Path, sizes: Sizes = TINY) -> Path:
     """Writes stabilityai/stable-diffusion-xl-base-1.0."""
     import torch
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -54,13 +56,17 @@ def write_base(folder: Path) -> Path:
         "eos_token_id": 513,
     }
     StableDiffusionXLPipeline(
-        vae=vae(scaling_factor=0.13025, force_upcast=True),
-        text_encoder=CLIPTextModel(CLIPTextConfig(**text, hidden_act="quick_gelu")).eval(),
-        text_encoder_2=CLIPTextModelWithProjection(CLIPTextConfig(**text)).eval(),
+        vae=vae(sizes, scaling_factor=0.13025, force_upcast=True),
+        text_encoder=CLIPTextModel(
+            CLIPTextConfig(**sized("text_encoder", sizes, **text, hidden_act="quick_gelu"))
+        ).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(
+            CLIPTextConfig(**sized("text_encoder_2", sizes, **text))
+        ).eval(),
         tokenizer=clip_tokenizer(folder / "tokenizer"),
         tokenizer_2=clip_tokenizer(folder / "tokenizer_2"),
         unet=UNet2DConditionModel(
-            **UNET,
+            **sized("unet", sizes, **UNET),
             sample_size=128,
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         ).eval(),
@@ -89,11 +95,14 @@ def write_vae(folder: Path) -> Path:
     return folder
 
 
-def write_controlnet(folder: Path, *, names: tuple[str, str] = PROMAX_NAMES) -> Path:
+def write_controlnet(
+    folder: Path, sizes: Sizes = TINY, *, names: tuple[str, str] = PROMAX_NAMES
+) -> Path:
     """Writes xinsir/controlnet-union-sdxl-1.0, its promax weights only.
 
     Args:
         folder: Made where it is not there.
+        sizes: Of "controlnet", and of "unet" where it says nothing else.
         names: Of the configuration and of the weights.
     """
     import torch
@@ -101,12 +110,16 @@ def write_controlnet(folder: Path, *, names: tuple[str, str] = PROMAX_NAMES) -> 
 
     torch.manual_seed(2)
     net = ControlNetUnionModel(
-        **UNET,
-        conditioning_embedding_out_channels=(4, 4, 8, 8),
-        num_control_type=8,
-        num_trans_channel=8,
-        num_trans_head=2,
-        num_proj_channel=8,
+        **sized(
+            "controlnet",
+            sizes,
+            **sized("unet", sizes, **UNET),
+            conditioning_embedding_out_channels=(4, 4, 8, 8),
+            num_control_type=8,
+            num_trans_channel=8,
+            num_trans_head=2,
+            num_proj_channel=8,
+        )
     ).eval()
     randomize_zeros(net)
     net.save_pretrained(folder)
@@ -180,18 +193,22 @@ def _resampler():
     return weights
 
 
-def vae(*, scaling_factor: float, force_upcast: bool):
+def vae(sizes: Sizes = TINY, *, scaling_factor: float, force_upcast: bool):
     """Makes an autoencoder with the real one's factor of 8."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(4, 4, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=LATENT_CHANNELS,
-        norm_num_groups=2,
-        scaling_factor=scaling_factor,
-        force_upcast=force_upcast,
+        **sized(
+            "vae",
+            sizes,
+            block_out_channels=(4, 4, 8, 8),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            latent_channels=LATENT_CHANNELS,
+            norm_num_groups=2,
+            scaling_factor=scaling_factor,
+            force_upcast=force_upcast,
+        )
     ).eval()
 
 

@@ -1,6 +1,8 @@
 """Tokenizers made from scratch for the tiny checkpoints: every byte is a word."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel
@@ -40,6 +42,16 @@ CLIP_LENGTH = 77
 T5_SPECIAL = ("<pad>", "</s>", "<unk>")
 T5_ROLES = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 T5_WORDS = len(T5_SPECIAL) + 256
+
+
+# The configuration of each part of a pipeline, where it shall not be tiny.
+Sizes = Mapping[str, Mapping[str, Any]]
+TINY: Sizes = {}
+
+
+def sized(part: str, sizes: Sizes, **tiny: Any) -> dict[str, Any]:
+    """Returns a configuration: the tiny one, with what `sizes` says of the part instead."""
+    return {**tiny, **sizes.get(part, {})}
 
 
 def qwen(folder: Path):
