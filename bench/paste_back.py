@@ -80,7 +80,7 @@ class Run(NamedTuple):
 def plan(runs: int, seed: int) -> list[Run]:
     """Returns runs of every size: the ends of the range first, then more small ones than large.
 
-    In every other run both sides are odd.
+    In every other run both sides are odd. Small runs come first.
     """
     rng = np.random.default_rng(seed)
     ends = [(SMALLEST, SMALLEST), (LARGEST, LARGEST - 1), (65, 255), (2999, 751)]
@@ -97,7 +97,7 @@ def plan(runs: int, seed: int) -> list[Run]:
         batch = int(rng.integers(1, most + 1))
         persons = batch if rng.random() < 0.5 else 1
         drawn.append(Run(size, batch, persons, int(rng.integers(1 << 30))))
-    return drawn
+    return sorted(drawn, key=lambda run: run.batch * math.prod(run.size))
 
 
 @contextmanager
@@ -287,16 +287,18 @@ def main() -> None:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         comfyui(tree, Path(folder)) as nodes,
     ):
+        print(f"{'height':>6}{'width':>6}{'photos':>7}" + f"{'outside':>12}{'changed':>9}")
         for index, run in enumerate(tqdm(runs, file=sys.stderr)):
             for family in (name for name in FAMILIES if index % EVERY[name] == 0):
-                began = time.perf_counter()
+                began = time.process_time()
                 kept, changed = measure(nodes, family, run)
-                spent = time.perf_counter() - began
+                spent = time.process_time() - began
                 totals[family, _class(run)] += 1, run.batch, kept, changed, spent
-    print(f"{'family':10}{'long side':11}{'runs':>5}{'photos':>7}{'outside':>12}{'changed':>9}")
+                print(f"{run.size[0]:6}{run.size[1]:6}{run.batch:7}{kept:12}{changed:9}  {family}")
+    print(f"\n{'family':10}{'long side':11}{'runs':>5}{'photos':>7}{'outside':>12}{'changed':>9}")
     for (family, name), row in totals.items():
-        counted, batch, kept, changed, _ = row.astype(int)
-        print(f"{family:10}{name:11}{counted:5}{batch:7}{kept:12}{changed:9}{row[4]:7.0f} s")
+        counted, batch, kept, changed, spent = row.astype(int)
+        print(f"{family:10}{name:11}{counted:5}{batch:7}{kept:12}{changed:9}{spent:7} s")
     bars = {}
     for family in FAMILIES:
         total = int(sum(row[3] for key, row in totals.items() if key[0] == family))
