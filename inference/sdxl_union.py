@@ -117,8 +117,9 @@ def _controlnet(folder: Path, setup: Setup) -> Any:
         )
     config = json.loads((folder / PROMAX[0]).read_text(encoding="utf-8"))
     network = ControlNetUnionModel.from_config(config)
-    network.load_state_dict(load_file(folder / PROMAX[1]))
-    return network.to(dtype).eval()
+    weights = {name: value.to(dtype) for name, value in load_file(folder / PROMAX[1]).items()}
+    network.load_state_dict(weights, assign=True)
+    return network.eval()
 
 
 def _look_at_pictures(pipeline: Any, folder: Path, setup: Setup) -> None:
