@@ -100,9 +100,17 @@ def bounds(samples: Sequence[np.ndarray], resamples: int) -> list[Bounds | None]
 
 
 def flip_p(sample: np.ndarray, resamples: int, alternative: str) -> float:
-    """Returns the p-value of the sign-flip test that the mean is 0; exact for small samples."""
+    """Returns the p-value of the sign-flip test that the mean is 0; exact for small samples.
+
+    Args:
+        sample: (scenes,) float.
+        resamples: Random sign flips where not all are tried.
+        alternative: `greater` or `less`.
+    """
     from scipy import stats
 
+    if len(sample) < 2:  # one scene proves nothing, and the library refuses it
+        return 1.0
     return float(
         stats.permutation_test(
             (sample,),

@@ -12,6 +12,9 @@ from .power import MOST
 
 PASS, STRADDLES, WORSE, UNMEASURABLE = "pass", "straddles", "worse", "unmeasurable"
 LEAST_SEEDS = 2
+# Half of ALPHA: new fails and alarms may each call a change worse that changes nothing, and both
+# together are to do so in less than one case of ten (bench/compare.py).
+ADVERSE = ALPHA / 2
 LOST = "lost"  # measured before the change, on no seed after it
 NEW = "new"
 
@@ -121,7 +124,7 @@ def _bounds(failed: int, count: int) -> tuple[float, float]:
 def _state(low: float, high: float, p: float, seeds: int) -> str:
     if seeds < LEAST_SEEDS:
         return UNMEASURABLE
-    if p < ALPHA or low > NEW_FAIL_LIMIT:
+    if p < ADVERSE or low > NEW_FAIL_LIMIT:
         return WORSE
     return PASS if high <= NEW_FAIL_LIMIT else STRADDLES
 
