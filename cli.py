@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_weights(commands.add_parser("weights", help="list, fetch and check engines' weights"))
 
+    _add_vote(commands.add_parser("vote", help="let people vote on pictures, blinded"))
+
     entry = commands.add_parser("comfyui", help="get a ComfyUI that can run; print its path")
     entry.set_defaults(command=_comfyui)
 
@@ -103,6 +105,21 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--from", dest="source", type=Path, metavar="DIR")
             action.add_argument("--yes", action="store_true", help="ask nothing")
         action.set_defaults(command=_weights, action=name)
+
+
+def _add_vote(entry: argparse.ArgumentParser) -> None:
+    entry.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="one for each arm")
+    entry.add_argument("--out", type=_folder, required=True, metavar="DIR", help="goes on there")
+    entry.add_argument("--photos", type=Path, metavar="DIR", help="of the garments, to show beside")
+    entry.add_argument("--scores", type=Path, metavar="FILE", help="JSON of dressform compare")
+    entry.add_argument("--pairs", type=_count, default=60, metavar="N", help="to show; usual: 60")
+    entry.add_argument("--seed", type=int, default=1, metavar="N", help="of draw, order and sides")
+    entry.add_argument("--port", type=_port, default=0, metavar="N", help="a free one if left out")
+    entry.add_argument("--no-browser", action="store_true", help="only print the address")
+    entry.add_argument("--results", action="store_true", help="print what was voted, ask nobody")
+    entry.add_argument("--recalibrate", type=Path, metavar="NEW.toml", help="profile from the votes")
+    entry.add_argument("--profile", default="default", help="that the new profile starts from")
+    entry.set_defaults(command=_vote)
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -207,6 +224,26 @@ def _weights(options: argparse.Namespace) -> int:
         agree = (lambda: True) if options.yes else weights_command.agreed_on_terminal
         for key in options.ids:
             weights_command.get(key, where, source=options.source, agree=agree, say=print)
+    return 0
+
+
+def _vote(options: argparse.Namespace) -> int:
+    from . import vote_command
+
+    session = vote_command.prepare(
+        options.folders,
+        options.out,
+        photos=options.photos,
+        scores=options.scores,
+        count=options.pairs,
+        seed=options.seed,
+    )
+    if not (options.results or options.recalibrate):
+        vote_command.serve(session, port=options.port, browse=not options.no_browser, say=print)
+    print(vote_command.table(vote_command.conclude(session)))
+    if options.recalibrate:
+        told = vote_command.recalibrate(session, options.profile, options.recalibrate)
+        print("\n".join([*told, str(options.recalibrate)]))
     return 0
 
 

@@ -1,0 +1,56 @@
+// Every word of the page, in both languages.
+export const TEXTS = {
+  en: {
+    question: "Which picture would you put in your shop?",
+    title: "Vote on pictures",
+    about:
+      "You see two pictures of the same garment. Choose the better one; nobody knows which is " +
+      "which until the end. Click or tap a picture to look closer. Every answer is saved at once, " +
+      "so you can stop and go on at any time.",
+    who: "Your name or initials",
+    start: "Start",
+    left: "Left is better",
+    right: "Right is better",
+    same: "No difference",
+    skip: "Cannot tell",
+    back: "Back",
+    photo: "Photo",
+    count: (done, total) => `${done} of ${total}`,
+    thanks: "Thank you, that is all.",
+    saved: "Every answer is saved. You can close this page.",
+    other: "Somebody else votes",
+    offline: "Not saved: the program does not answer. Start it again, then vote once more.",
+    broken: "A picture could not be shown. Choose “Cannot tell”.",
+    light: "Light",
+    dark: "Dark",
+    language: "中文",
+    leftPicture: "Picture on the left",
+    rightPicture: "Picture on the right",
+  },
+  zh: {
+    question: "您会把哪张图放进店铺?",
+    title: "图片投票",
+    about:
+      "您会看到同一件服装的两张图,请选出更好的一张;投票结束前没有人知道哪张来自哪里。点击图片可以放大。" +
+      "每个回答都会立即保存,可以随时停下,以后再继续。",
+    who: "您的姓名或缩写",
+    start: "开始",
+    left: "左边更好",
+    right: "右边更好",
+    same: "没有区别",
+    skip: "无法判断",
+    back: "返回",
+    photo: "原照片",
+    count: (done, total) => `${done} / ${total}`,
+    thanks: "全部完成,谢谢!",
+    saved: "所有回答都已保存,可以关闭此页面。",
+    other: "换一个人投票",
+    offline: "未保存:程序没有响应。请重新启动后再投一次。",
+    broken: "有图片无法显示,请选择“无法判断”。",
+    light: "浅色",
+    dark: "深色",
+    language: "English",
+    leftPicture: "左边的图",
+    rightPicture: "右边的图",
+  },
+};
