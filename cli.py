@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_weights(commands.add_parser("weights", help="list, fetch and check engines' weights"))
 
+    entry = commands.add_parser("ledger", help="check the books of the billing server")
+    entry.add_argument("action", choices=["verify"], help="recompute every balance and hash")
+    entry.set_defaults(command=_ledger)
+
     _add_vote(commands.add_parser("vote", help="let people vote on pictures, blinded"))
 
     entry = commands.add_parser("comfyui", help="get a ComfyUI that can run; print its path")
@@ -225,6 +229,14 @@ def _weights(options: argparse.Namespace) -> int:
         for key in options.ids:
             weights_command.get(key, where, source=options.source, agree=agree, say=print)
     return 0
+
+
+def _ledger(options: argparse.Namespace) -> int:
+    from .billing_server import ledger_report
+
+    report = ledger_report.verified()
+    print(ledger_report.text(report))
+    return FAILED if report.problems else 0
 
 
 def _vote(options: argparse.Namespace) -> int:

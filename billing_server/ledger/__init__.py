@@ -18,6 +18,7 @@ from .values import (
     NotFoundError,
     Request,
     UnavailableError,
+    in_credits,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "NotFoundError",
     "Request",
     "UnavailableError",
+    "in_credits",
 ]

@@ -51,7 +51,7 @@ class Ledger:
         """Uses the tables that `database.migrate` made; rules take their time from the clock."""
         self._engine = engine
         self._clock = clock
-        self._lanes = [Group(self._commit) for _ in range(LANES)]
+        self._lanes = [Group(self.batch) for _ in range(LANES)]
 
     # Accounts and settings
 
@@ -244,7 +244,7 @@ class Ledger:
                     requests.append(Request(kind, account, key, names=seq))
         answers = []
         for start in range(0, len(requests), MAX_BATCH):
-            answers += self._commit([check(one) for one in requests[start : start + MAX_BATCH]])
+            answers += self.batch(requests[start : start + MAX_BATCH])
         # A refusal means that somebody else was faster.
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, LedgerError):
@@ -255,6 +255,28 @@ class Ledger:
         """Returns the answer to a request, after a commit that it may share with others."""
         request = check(request)
         return self._lanes[request.account % LANES].submit(request)
+
+    def batch(self, requests: Sequence[Request]) -> list[Any]:
+        """Returns an answer, or the error, for each request; all are decided in one transaction.
+
+        If the database refuses it, each gets its own, so that one cannot spoil the others.
+        """
+        failed: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._transact(requests)
+            except (psycopg.OperationalError, sa.exc.OperationalError) as error:
+                failed = error  # the connection, a deadlock, a restart: it may work now
+            except Exception as error:
+                if len(requests) == 1:
+                    return [error]
+                return [self.batch([one])[0] for one in requests]
+        unknown = UnavailableError(
+            f"a database that answers is required, got: {str(failed).strip()[:200]}. "
+            "Ask again with the same key."
+        )
+        unknown.__cause__ = failed
+        return [unknown] * len(requests)
 
     def post(self, connection: sa.Connection, request: Request) -> Movement:
         """Answers a request in the caller's transaction, which commits both or neither."""
@@ -297,7 +319,8 @@ class Ledger:
 
     def verify(self) -> verify.Report:
         """Recomputes every balance, chain and anchor from the journal."""
-        with self._engine.connect() as connection:
+        snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        with snapshot.connect() as connection:
             return verify.verify(connection)
 
     def _required(self, connection: sa.Connection, account: int) -> None:
@@ -305,25 +328,6 @@ class Ledger:
         found = sa.text("SELECT FROM ledger.account WHERE id = :a")
         if connection.execute(found, {"a": account}).first() is None:
             raise _no_account(account)
-
-    def _commit(self, requests: Sequence[Request]) -> list[Any]:
-        """Decides a batch in a transaction; if the database refuses it, one by one."""
-        failed: Exception | None = None
-        for _ in range(ATTEMPTS):
-            try:
-                return self._transact(requests)
-            except (psycopg.OperationalError, sa.exc.OperationalError) as error:
-                failed = error  # the connection, a deadlock, a restart: it may work now
-            except Exception as error:
-                if len(requests) == 1:
-                    return [error]
-                return [self._commit([one])[0] for one in requests]
-        unknown = UnavailableError(
-            f"a database that answers is required, got: {str(failed).strip()[:200]}. "
-            "Ask again with the same key."
-        )
-        unknown.__cause__ = failed
-        return [unknown] * len(requests)
 
     def _transact(self, requests: Sequence[Request]) -> list[Any]:
         pooled = self._engine.raw_connection()

@@ -1,0 +1,116 @@
+"""Random histories of an account: PostgreSQL and the model agree, and planted faults are found."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.errors import Flaky
+from hypothesis.stateful import run_state_machine_as_test
+
+pytest.importorskip("psycopg", reason="Run: pip install -r billing_server/requirements.txt")
+import psycopg
+from dressform.billing_server import database
+from dressform.billing_server.ledger import Ledger, rules, state, store, values
+
+sys.path.append(str(Path(__file__).parent))  # machine.py and model.py are modules of no package
+import machine
+
+SEQUENCES = int(os.environ.get("DRESSFORM_SEQUENCES", "200"))  # 2,000 before a release
+STEPS = 20
+ENOUGH = 100  # sequences in which a planted fault must show; most show in the first ten
+
+
+def run(engines, *, sequences):
+    ledger = Ledger(engines[0])
+    steep = [one for one in ledger.rates() if one.gpu_class == "steep"]
+    # By this rate every millisecond counts, so that rounding shows.
+    terms = {"minimum_micro": 2, "step_ms": 1, "valid_from": machine.BEGIN}
+    rate = steep[0] if steep else ledger.add_rate("steep", 300, **terms)
+    options = settings(max_examples=sequences, stateful_step_count=STEPS, phases=[Phase.generate])
+    run_state_machine_as_test(machine.machine(engines, rate.id), settings=options)
+
+
+@pytest.fixture
+def sessions():
+    """Makes two engines, each with connections of its own."""
+    made = []
+
+    def make(url):
+        made[:] = database.connect(url), database.connect(url)
+        return made
+
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+def test_histories_are_as_the_model_says(server, engine, sessions):
+    run(sessions(server), sequences=SEQUENCES)
+    report = Ledger(engine).verify()
+    assert report.problems == ()
+    assert report.movements > SEQUENCES
+
+
+@pytest.fixture(scope="module")
+def template(server, engine):
+    """A database that lets a hold end twice and a key be used twice, as the faulty code would."""
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE unguarded")
+    inside = database.connect(server.rpartition("/")[0] + "/unguarded")
+    database.migrate(inside)
+    with inside.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ledger.movement_ends_once")
+        connection.exec_driver_sql("ALTER TABLE ledger.movement DROP CONSTRAINT movement_key")
+    inside.dispose()
+
+
+@pytest.fixture
+def unguarded(server, template, request):
+    """A copy of it: what a fault leaves behind must not be found by the next test."""
+    name = f"unguarded_{abs(hash(request.node.name))}"
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE unguarded")
+    return server.rpartition("/")[0] + f"/{name}"
+
+
+def without_lock(patch):
+    patch.setattr(store, "LOCK", store.LOCK.replace("FOR NO KEY UPDATE", ""))
+
+
+def double_capture(patch):
+    patch.setattr(store, "END_HOLDS", store.END_HOLDS + " AND false")
+
+
+def lost_release(patch):
+    patch.setattr(rules, "home", lambda state, grant: "lapsed")
+
+
+def rounded_down(patch):
+    price = lambda rate, gpu_ms: max(rate.minimum_micro, gpu_ms * rate.micro_per_gpu_s // 1000)  # noqa: E731
+    patch.setattr(rules, "price", price)
+
+
+def paid_first(patch):
+    order = values.burn_order
+    patch.setattr(rules, "burn_order", lambda grant: (not order(grant)[0], *order(grant)[1:]))
+
+
+def forgotten_key(patch):
+    patch.setattr(state, "replay", lambda state, request, digest: None)
+
+
+FAULTS = (without_lock, double_capture, lost_release, rounded_down, paid_first, forgotten_key)
+
+
+def test_unguarded_database_serves_a_right_ledger(unguarded, sessions):
+    run(sessions(unguarded), sequences=5)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_planted_fault_is_found(unguarded, sessions, monkeypatch, fault):
+    fault(monkeypatch)
+    # The database's refusals count: that the fault got so far is what was to be found.
+    with pytest.raises((AssertionError, psycopg.IntegrityError, Flaky)):
+        run(sessions(unguarded), sequences=ENOUGH)
