@@ -121,7 +121,7 @@ def _add_vote(entry: argparse.ArgumentParser) -> None:
     entry.add_argument("--port", type=_port, default=0, metavar="N", help="a free one if left out")
     entry.add_argument("--no-browser", action="store_true", help="only print the address")
     entry.add_argument("--results", action="store_true", help="print what was voted, ask nobody")
-    entry.add_argument("--recalibrate", type=Path, metavar="NEW.toml", help="profile from the votes")
+    entry.add_argument("--recalibrate", type=Path, metavar="NEW.toml", help="write a profile")
     entry.add_argument("--profile", default="default", help="that the new profile starts from")
     entry.set_defaults(command=_vote)
 
@@ -251,7 +251,7 @@ def _vote(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     if not (options.results or options.recalibrate):
-        vote_command.serve(session, port=options.port, browse=not options.no_browser, say=print)
+        vote_command.serve(session, port=options.port, browse=not options.no_browser, say=_tell)
     print(vote_command.table(vote_command.conclude(session)))
     if options.recalibrate:
         told = vote_command.recalibrate(session, options.profile, options.recalibrate)
@@ -301,6 +301,10 @@ def _folder(text: str) -> Path:
                 f"must be a folder, got {text}, where {place} is a file. Name another folder."
             )
     return path
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)  # whoever reads a pipe waits for it
 
 
 def _say(text: str) -> None:
