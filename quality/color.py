@@ -11,6 +11,9 @@ REC709_LUMA = np.array((0.2126, 0.7152, 0.0722), np.float32)  # ITU-R BT.709, we
 RIM_PX = 2  # left out along the mask's border: mixed pixels
 MIN_PIXELS = 400  # a patch of 20 x 20; medians of less are chance
 MIN_TILE_PIXELS = 200
+# kL for textiles, as CMC (2:1) and CIE94 have it: a cloth that is a little lighter or darker is
+# forgiven sooner than one of another hue.
+TEXTILE_KL = 2.0
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -63,7 +66,7 @@ def measure(
             both, lambda tile: _tile_shift(result_lab[tile], source_lab[tile], both[tile])
         )
     return Measure(
-        float(ciede2000(after, before)),
+        float(ciede2000(after, before, lightness_weight=TEXTILE_KL)),
         local=local,
         unknown=unknown,
         details={
@@ -74,8 +77,10 @@ def measure(
     )
 
 
-def ciede2000(lab_1: np.ndarray, lab_2: np.ndarray) -> np.ndarray:
-    """Returns the CIEDE2000 difference of (..., 3) L*a*b* colours, with kL = kC = kH = 1.
+def ciede2000(lab_1: np.ndarray, lab_2: np.ndarray, *, lightness_weight: float = 1.0) -> np.ndarray:
+    """Returns the CIEDE2000 difference of (..., 3) L*a*b* colours, with kC = kH = 1.
+
+    `lightness_weight` is kL: 1 for colours side by side, TEXTILE_KL for textiles.
 
     Reference:
         Sharma et al. 2005, equations 2 to 22; checked against their table 1.
@@ -108,14 +113,16 @@ def ciede2000(lab_1: np.ndarray, lab_2: np.ndarray) -> np.ndarray:
         * np.sqrt(chroma_7 / (chroma_7 + 25.0**7))
         * _sin(60 * np.exp(-(((mean_h - 275) / 25) ** 2)))
     )
-    part_l, part_c, part_h = (l2 - l1) / scale_l, (c2 - c1) / scale_c, delta_h / scale_h
+    part_l = (l2 - l1) / (scale_l * lightness_weight)
+    part_c, part_h = (c2 - c1) / scale_c, delta_h / scale_h
     return np.sqrt(part_l**2 + part_c**2 + part_h**2 + rotation * part_c * part_h)
 
 
 def _tile_shift(result_lab: np.ndarray, source_lab: np.ndarray, mask: np.ndarray) -> float | None:
     if mask.sum() < MIN_TILE_PIXELS:
         return None
-    return float(ciede2000(np.median(result_lab[mask], 0), np.median(source_lab[mask], 0)))
+    after, before = (np.median(lab[mask], 0) for lab in (result_lab, source_lab))
+    return float(ciede2000(after, before, lightness_weight=TEXTILE_KL))
 
 
 def _hue(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ class Measure(NamedTuple):
             does not look. None where the measure has no map.
         unknown: (H, W) bool, where the measure looked and could not tell. None like `local`.
         details: Further numbers by name.
+        where: The worst place's name, one of `zones.NAMED` or of its grid; empty for all or none.
     """
 
     value: float | None
@@ -24,6 +25,7 @@ class Measure(NamedTuple):
     local: np.ndarray | None = None
     unknown: np.ndarray | None = None
     details: Mapping[str, float] = MappingProxyType({})
+    where: str = ""
 
 
 def unmeasurable(reason: str) -> Measure:

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from ..imaging import masks
 from ..imaging.masks import Bounds
 from . import color, wording
-from .verdict import Check, Map, Verdict
+from .judging import Check, Map
+from .verdict import Verdict
 
 # ColorBrewer YlOrRd (Brewer, Harrower: ColorBrewer.org, 2003), light to dark with the severity.
 WARM_STOPS = ((255, 237, 160), (254, 178, 76), (252, 78, 42), (189, 0, 38), (110, 0, 30))
@@ -154,7 +155,8 @@ def number(check: Check) -> str:
     return f"{check.value:.{digits}f}{UNITS[check.unit]}"
 
 
-UNITS = {"%": " %", "dE00": " dE", "x": " x"}  # Pillow's bundled font has no delta, no times
+# Pillow's bundled font has no delta, no times.
+UNITS = {"%": " %", "dE00": " dE", "dE": " dE", "px": " px", "x": " x"}
 
 
 def _measured_size(verdict: Verdict, result: np.ndarray) -> tuple[int, int]:

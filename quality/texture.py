@@ -3,7 +3,9 @@
 import cv2
 import numpy as np
 
+from ..imaging import masks
 from . import color, tiles
+from .alignment import Placed
 from .measure import Measure, require_pair, unmeasurable
 
 # Sigmas of the difference of Gaussians: weave, ribs, seams, small print.
@@ -11,6 +13,8 @@ FINE_PX, COARSE_PX = 0.7, 2.8
 RIM_PX = 6  # left out: the outline's own gradient reaches about two coarse sigmas in
 MIN_AMPLITUDE = 0.004  # luma, 1 level of 255: below, the source shows sensor noise and not a weave
 MIN_PIXELS = 2000
+CLIPPED = 250  # level; a brighter exposure flattens the fabric there, which is no lost detail
+MOST_DIMMED = 0.7  # half a stop of exposure; what is darker than that has lost more than light
 
 
 def measure(
@@ -19,7 +23,7 @@ def measure(
     result_mask: np.ndarray,
     source_mask: np.ndarray,
     *,
-    aligned: bool = False,
+    placed: Placed | None = None,
 ) -> Measure:
     """Measures how much fine detail has been lost.
 
@@ -29,7 +33,7 @@ def measure(
     Args:
         result, source: (H, W, 3) uint8 sRGB; sizes may differ.
         result_mask, source_mask: (H, W) bool, the garment in each.
-        aligned: The pixels of both correspond; then a tile map is made.
+        placed: The source moved onto the result; then a tile map is made.
 
     Returns:
         Loss of amplitude in the band: 0 (all kept, or more) to 1 (smooth). `details` has the
@@ -43,21 +47,29 @@ def measure(
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))
-    after, after_in = _band(result, result_mask, min(1.0, 1 / scale))
-    before, before_in = _band(source, source_mask, min(1.0, scale))
+    if placed is None:
+        after, after_in = _band(result, result_mask, min(1.0, 1 / scale))
+        before, before_in = _band(source, source_mask, min(1.0, scale))
+    else:
+        # The motion's fetching between pixels softens, so the unmoved source is the one to match.
+        shown = ~_clipped(result) & ~_clipped(placed.picture)
+        after, after_in = _band(result, result_mask & shown, 1.0)
+        before, before_in = _band(source, source_mask & ~_clipped(source), 1.0)
     if min(after_in.sum(), before_in.sum()) < MIN_PIXELS / 2:
-        return unmeasurable("The garment is too narrow to look at its fabric.")
+        return unmeasurable("The garment is too narrow, or too bright, to look at its fabric.")
     kept, had = _amplitude(after[after_in]), _amplitude(before[before_in])
     if had < MIN_AMPLITUDE:
         return unmeasurable("The fabric shows no fine detail in the source photo.")
+    dimmed = _dimmed(result, source, result_mask, source_mask)
     local, unknown = None, None
-    if aligned and after.shape == before.shape == result_mask.shape:
-        both = after_in & before_in
+    if placed is not None:
+        moved, moved_in = _band(placed.picture, placed.mask, 1.0)
+        both = after_in & moved_in
         local, unknown = tiles.local_map(
-            both, lambda tile: _tile_loss(after[tile][both[tile]], before[tile][both[tile]])
+            both, lambda tile: _tile_loss(after[tile][both[tile]], moved[tile][both[tile]], dimmed)
         )
     return Measure(
-        max(0.0, 1 - kept / had),
+        max(0.0, 1 - kept / had / dimmed),
         local=local,
         unknown=unknown,
         details={"amplitude": kept, "source_amplitude": had, "scale": scale},
@@ -75,13 +87,29 @@ def _band(image: np.ndarray, mask: np.ndarray, scale: float) -> tuple[np.ndarray
     return band, color.inside(mask, RIM_PX)
 
 
+def _clipped(image: np.ndarray) -> np.ndarray:
+    """Returns (H, W) bool, where nothing can be seen because a channel is full."""
+    return masks.grow(image.max(2) >= CLIPPED, 2)
+
+
+def _dimmed(
+    result: np.ndarray, source: np.ndarray, result_mask: np.ndarray, source_mask: np.ndarray
+) -> float:
+    """Returns by how much a shorter exposure lowers every contrast; 1 for a brighter result."""
+    after, before = (
+        float(np.mean(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY)[m]))
+        for p, m in ((result, result_mask), (source, source_mask))
+    )
+    return min(1.0, max(MOST_DIMMED, after / max(before, 1.0)))
+
+
 def _amplitude(band: np.ndarray) -> float:
     """Returns the root mean square without the strongest 2 %: folds' edges and specks."""
     strength = np.abs(band)
     return float(np.sqrt(np.mean(np.minimum(strength, np.quantile(strength, 0.98)) ** 2)))
 
 
-def _tile_loss(after: np.ndarray, before: np.ndarray) -> float | None:
+def _tile_loss(after: np.ndarray, before: np.ndarray, dimmed: float) -> float | None:
     if len(before) < tiles.MIN_SHARE * tiles.TILE_PX**2 or _amplitude(before) < MIN_AMPLITUDE:
         return None
-    return max(0.0, 1 - _amplitude(after) / _amplitude(before))
+    return max(0.0, 1 - _amplitude(after) / _amplitude(before) / dimmed)

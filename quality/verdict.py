@@ -1,7 +1,7 @@
 """The verdict on a result: every check with its number, its limits and one plain sentence."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -10,58 +10,31 @@ import cv2
 import numpy as np
 
 from ..imaging.parsing import Parsing
-from . import alignment, color, edge, leak, residue, seam, shape, texture, thresholds, veil, wording
+from . import (
+    alignment,
+    comparison,
+    judging,
+    leak,
+    residue,
+    seam,
+    shape,
+    thresholds,
+    wording,
+    zones,
+)
+from .comparison import NO_PLACE
+from .judging import Check, Map
 from .measure import Measure, require_mask, require_picture, unmeasurable
 
-SCHEMA = "dressform.quality/1"
-STATES = ("pass", "warn", "fail", "unmeasurable")
+SCHEMA = "dressform.quality/2"
+READABLE = (SCHEMA, "dressform.quality/1")
+STATES = judging.STATES
 SEVEREST_FIRST = ("fail", "warn", "unmeasurable", "pass")
-PERCENT = 100.0
-MAX_SIDE_PX = 2048  # of a measured picture; bounds memory and time, keeps what a shop page shows
-NO_PLACE = (
-    "It is not known where the garment is in the result: connect the mask of the repainted garment."
-)
-# Checks of the garment in the result against the garment in another picture.
-COMPARED = ("veil", "edge", "color", "texture")
+VS_BASELINE = "_vs_baseline"
 NO_PERSON = "The person photo and the repainted mask are needed for this."
-
-
-class Check(NamedTuple):
-    """One check and its outcome.
-
-    Attributes:
-        name: One of `thresholds.CHECKS`; veil, edge, color and texture also with
-            `_vs_baseline`.
-        title: The name for people.
-        state: One of STATES.
-        value: In `unit`, finite; None where it could not be measured.
-        unit: Of value and thresholds.
-        thresholds: `warn` and `fail`: from there on.
-        sentence: What it means, or why it could not be measured.
-        details: Further numbers of the measure.
-    """
-
-    name: str
-    title: str
-    state: str
-    value: float | None
-    unit: str
-    thresholds: Mapping[str, float]
-    sentence: str
-    details: Mapping[str, float] = MappingProxyType({})
-
-
-class Map(NamedTuple):
-    """Where a check found something.
-
-    Attributes:
-        severity: (H, W) float32 of the measured size, 0 fine, 1 as bad as the fail threshold; NaN
-            where not looked at.
-        unknown: (H, W) bool, looked at without being able to tell.
-    """
-
-    severity: np.ndarray
-    unknown: np.ndarray
+NO_SOURCE = "The photo of the garment is needed for this."
+SAME_PROPORTIONS = 0.02  # of the longer side; a scaled copy is rounded by less
+SAME_PLACE = 0.8  # intersection over union of two masks of a garment that has not moved
 
 
 class Verdict(NamedTuple):
@@ -73,37 +46,53 @@ class Verdict(NamedTuple):
     profile: str = "default"
 
 
+class Inputs(NamedTuple):
+    """What a verdict is about, at the measured size; as `check` has it."""
+
+    result: np.ndarray
+    source: np.ndarray | None
+    parsing: Parsing | None
+    person: np.ndarray | None
+    repaint_mask: np.ndarray | None
+    baseline: np.ndarray | None
+    place: np.ndarray | None
+
+
 def check(
     result: np.ndarray,
-    source: np.ndarray,
-    parsing: Parsing,
+    source: np.ndarray | None,
+    parsing: Parsing | None,
     *,
     garment_mask: np.ndarray | None = None,
     person: np.ndarray | None = None,
     repaint_mask: np.ndarray | None = None,
     baseline: np.ndarray | None = None,
     profile: str | Path = "default",
+    only: Collection[str] | None = None,
 ) -> Verdict:
     """Checks an on-model or cleaned picture against the mannequin photo it was made from.
 
     Args:
         result: (H, W, 3) uint8 sRGB.
-        source: (H', W', 3) uint8 sRGB, the mannequin photo.
-        parsing: Of the source.
+        source: (H', W', 3) uint8 sRGB, the mannequin photo. None: only the baseline is compared.
+        parsing: Of the source, of the baseline where there is no source. None where `garment_mask`
+            tells the place and nothing is to be named.
         garment_mask: (H, W) bool, the garment in the result. None: the source's, if the garment
             is at the same place in both; else what needs it is unmeasurable.
         person: (H, W, 3) uint8, the photo that the result was painted on.
         repaint_mask: (H, W) bool, where painting was allowed.
-        baseline: (H, W, 3) uint8, an earlier result of the same scene to compare with as well.
+        baseline: (H, W, 3) uint8, an earlier result of the same scene to compare with as well; one
+            of another size is scaled, if it has the same proportions.
         profile: Name of a shipped profile or path of a TOML file.
+        only: Names of the checks to make, as in the verdict. None: all.
 
-    Pictures larger than MAX_SIDE_PX are measured at that size, all but the leak.
+    Pictures larger than `judging.MAX_SIDE_PX` are measured at that size, all but the leak.
 
     Returns:
         The verdict; overall is the worst of the checks that could be measured.
 
     Raises:
-        ValueError: A picture or mask has the wrong type or size.
+        ValueError: A picture or mask has the wrong type or size, or there is nothing to compare.
         FileNotFoundError: There is no such profile.
     """
     _require(result, source, parsing, person, baseline)
@@ -112,34 +101,28 @@ def check(
             require_mask(name, mask, result)
     limits = thresholds.load(profile)
     # Exact at every pixel, so before anything is reduced.
-    leaked = _leak(result, person, repaint_mask)
-    result, source = _reduced(result), _reduced(source)
-    person = None if person is None else _reduced(person)
-    baseline = None if baseline is None else _reduced(baseline)
-    parsing = parsing._replace(label_map=_resized(parsing.label_map, cv2.INTER_NEAREST))
-    repaint_mask = None if repaint_mask is None else _reduced_mask(repaint_mask)
-    place = None if garment_mask is None else _reduced_mask(garment_mask)
-    if place is None and alignment.aligned(result, source, parsing.garment):
-        place = parsing.garment
-    measures = {"shape": unmeasurable(NO_PLACE) if place is None else shape.measure(result, place)}
-    measures |= _against(result, source, place, parsing.garment)
-    measures["leak"] = leaked
-    measures["seam"] = (
-        unmeasurable(NO_PERSON)
-        if repaint_mask is None
-        else seam.measure(result, repaint_mask, garment_mask=place, person=person)
-    )
-    measures["residue"] = _residue(result, source, parsing, place)
-    measures["masks"] = Measure(round(1 - parsing.confidence, 6))  # 1 - 0.8 is a hair below 0.2
-    if baseline is not None:
-        compared = (
-            _against(result, baseline, place, place)
-            if baseline.shape == result.shape
-            else dict.fromkeys(COMPARED, unmeasurable("The earlier result has another size."))
+    leaked = _leak(result, person, repaint_mask) if _asked("leak", only) else None
+    given = _reduced(result, source, parsing, person, repaint_mask, baseline, garment_mask)
+    measures = _alone(given, only)
+    if leaked is not None:
+        measures["leak"] = leaked
+    body = _body(given, only)
+    if given.source is not None and given.parsing is not None:
+        found = comparison.measure(
+            given.result,
+            given.source,
+            given.place,
+            given.parsing.garment,
+            body=body,
+            only=only,
         )
-        measures |= {f"{name}_vs_baseline": found for name, found in compared.items()}
-    checks = tuple(_judge(name, found, limits) for name, found in measures.items())
-    maps = {name: _map(name, found, limits) for name, found in measures.items()}
+        measures |= found
+    if given.baseline is not None:
+        measures |= _against_baseline(given, body, only)
+    ordered = [name for name in thresholds.CHECKS if name in measures]
+    ordered += [name for name in measures if name not in thresholds.CHECKS]
+    checks = tuple(judging.judge(name, measures[name], limits) for name in ordered)
+    maps = {name: judging.to_map(name, measures[name], limits) for name in ordered}
     seen = {name: found for name, found in maps.items() if found is not None}
     return Verdict(overall(checks), checks, MappingProxyType(seen), limits.name)
 
@@ -182,50 +165,160 @@ def from_json(document: dict) -> Verdict:
     Raises:
         ValueError: the document has another schema.
     """
-    if document.get("schema") != SCHEMA:
+    if document.get("schema") not in READABLE:
         raise ValueError(
             f"a verdict of {SCHEMA} is required, got {document.get('schema')!r}. "
             "Check the picture again with this version."
         )
     checks = tuple(
-        Check(**{name: entry[name] for name in Check._fields}) for entry in document["checks"]
+        Check(**{name: entry[name] for name in Check._fields if name in entry})
+        for entry in document["checks"]
     )
     return Verdict(document["overall"], checks, MappingProxyType({}), document["profile"])
 
 
 def _require(
     result: np.ndarray,
-    source: np.ndarray,
-    parsing: Parsing,
+    source: np.ndarray | None,
+    parsing: Parsing | None,
     person: np.ndarray | None,
     baseline: np.ndarray | None,
 ) -> None:
     require_picture("result", result)
-    require_picture("source", source)
-    require_mask("parsing", parsing.garment, source)
-    for name, picture in (("person", person), ("baseline", baseline)):
+    if source is None and baseline is None:
+        raise ValueError(
+            "source or baseline must be given, got neither. Pass the photo of the garment, or an "
+            "earlier result of the same scene."
+        )
+    named = (("source", source), ("person", person), ("baseline", baseline))
+    for name, picture in named:
         if picture is not None:
             require_picture(name, picture)
+    if parsing is not None:
+        of = baseline if source is None else source
+        assert of is not None  # noqa: S101 (one of both is there)
+        require_mask("parsing", parsing.garment, of)
+    elif source is not None:
+        raise ValueError(
+            "parsing must be given where source is, got none. Parse the photo of the garment."
+        )
 
 
-def _against(
+def _reduced(
     result: np.ndarray,
-    other: np.ndarray,
-    place: np.ndarray | None,
-    other_mask: np.ndarray | None,
+    source: np.ndarray | None,
+    parsing: Parsing | None,
+    person: np.ndarray | None,
+    repaint_mask: np.ndarray | None,
+    baseline: np.ndarray | None,
+    garment_mask: np.ndarray | None,
+) -> Inputs:
+    """Reduces all to the measured size and finds the garment's place in the result."""
+
+    def picture(given: np.ndarray | None) -> np.ndarray | None:
+        return None if given is None else judging.resized(given, cv2.INTER_AREA)
+
+    def mask(given: np.ndarray | None) -> np.ndarray | None:
+        if given is None:
+            return None
+        return judging.resized(given.astype(np.uint8), cv2.INTER_NEAREST) > 0
+
+    small = judging.resized(result, cv2.INTER_AREA)
+    if parsing is not None:
+        label_map = judging.resized(parsing.label_map, cv2.INTER_NEAREST)
+        joints = parsing.joints
+        if joints is not None and label_map.shape != parsing.size:
+            scale = label_map.shape[0] / parsing.size[0]
+            joints = joints * np.float32((scale, scale, 1))
+        parsing = parsing._replace(label_map=label_map, joints=joints)
+    source, baseline = picture(source), picture(baseline)
+    place = mask(garment_mask)
+    other = baseline if source is None else source
+    if place is None and parsing is not None and other is not None:
+        place = _place(small, other, parsing.garment)
+    return Inputs(small, source, parsing, picture(person), mask(repaint_mask), baseline, place)
+
+
+def _place(result: np.ndarray, other: np.ndarray, garment: np.ndarray) -> np.ndarray | None:
+    """Returns the garment in the result where it is in the other picture, or nearly there."""
+    if alignment.aligned(result, other, garment):
+        return garment
+    placed = alignment.place(result, other, garment, garment)
+    return None if placed is None else placed.mask
+
+
+def _asked(name: str, only: Collection[str] | None) -> bool:
+    return only is None or name in only
+
+
+def _alone(given: Inputs, only: Collection[str] | None) -> dict[str, Measure]:
+    """Measures what is not a comparison of two garments."""
+    found: dict[str, Measure] = {}
+    place = given.place
+    if _asked("shape", only):
+        found["shape"] = (
+            unmeasurable(NO_PLACE) if place is None else shape.measure(given.result, place)
+        )
+    if _asked("seam", only):
+        found["seam"] = (
+            unmeasurable(NO_PERSON)
+            if given.repaint_mask is None
+            else seam.measure(
+                given.result, given.repaint_mask, garment_mask=place, person=given.person
+            )
+        )
+    if given.source is not None and given.parsing is not None and _asked("residue", only):
+        found["residue"] = _residue(given.result, given.source, given.parsing, place)
+    if given.parsing is not None and _asked("masks", only):
+        found["masks"] = Measure(round(1 - given.parsing.confidence, 6))  # 1 - 0.8 is below 0.2
+    return found
+
+
+def _body(given: Inputs, only: Collection[str] | None) -> zones.Body | None:
+    """Returns the body that names places on the outline, if anything asks for it."""
+    asked = any(_asked(name, only) for name in ("outline", "outline" + VS_BASELINE, "edge"))
+    asked |= _asked("edge" + VS_BASELINE, only)
+    return zones.locate(given.parsing) if asked and given.parsing is not None else None
+
+
+def _against_baseline(
+    given: Inputs, body: zones.Body | None, only: Collection[str] | None
 ) -> dict[str, Measure]:
-    """Measures the garment in the result against the garment in another picture."""
-    if place is None or other_mask is None:
-        return dict.fromkeys(COMPARED, unmeasurable(NO_PLACE))
-    if not other_mask.any() or not place.any():
-        return dict.fromkeys(COMPARED, unmeasurable("No garment was found."))
-    in_place = result.shape == other.shape and alignment.aligned(result, other, place & other_mask)
-    return {
-        "veil": veil.measure(result, other, place, other_mask, aligned=in_place),
-        "edge": edge.measure(result, other, place, other_mask),
-        "color": color.measure(result, other, place, other_mask, aligned=in_place),
-        "texture": texture.measure(result, other, place, other_mask, aligned=in_place),
-    }
+    assert given.baseline is not None  # noqa: S101 (asked before)
+    names = [name for name in comparison.MEASURES if _asked(name + VS_BASELINE, only)]
+    result, baseline = given.result, given.baseline
+    if baseline.shape != result.shape:
+        scaled = _scaled(baseline, result)
+        if scaled is None:
+            sizes = [f"{p.shape[0]}x{p.shape[1]}" for p in (baseline, result)]
+            reason = (
+                f"The earlier result is {sizes[0]} and this one {sizes[1]}: they differ in "
+                "proportions. Compare pictures of the same scene."
+            )
+            return dict.fromkeys([name + VS_BASELINE for name in names], unmeasurable(reason))
+        baseline = scaled
+    if given.source is not None and not _unmoved(given):
+        body = None  # of another place
+    found = comparison.measure(result, baseline, given.place, given.place, body=body, only=names)
+    return {name + VS_BASELINE: one for name, one in found.items()}
+
+
+def _scaled(picture: np.ndarray, like: np.ndarray) -> np.ndarray | None:
+    """Scales a picture to the size of another one of the same proportions; None of others."""
+    (height, width), (tall, wide) = picture.shape[:2], like.shape[:2]
+    if abs(height * wide - width * tall) > SAME_PROPORTIONS * height * wide:
+        return None
+    way = cv2.INTER_AREA if height > tall else cv2.INTER_CUBIC
+    return cv2.resize(picture, (wide, tall), interpolation=way)
+
+
+def _unmoved(given: Inputs) -> bool:
+    """Tells whether the garment is at the same place in the result and in the source."""
+    if given.parsing is None or given.place is None or given.place.shape != given.parsing.size:
+        return False
+    garment = given.parsing.garment
+    union = np.count_nonzero(garment | given.place)
+    return np.count_nonzero(garment & given.place) >= SAME_PLACE * max(1, union)
 
 
 def _leak(
@@ -236,90 +329,9 @@ def _leak(
     return leak.measure(result, person, repaint_mask)
 
 
-def _reduced(picture: np.ndarray) -> np.ndarray:
-    return _resized(picture, cv2.INTER_AREA)
-
-
-def _reduced_mask(mask: np.ndarray) -> np.ndarray:
-    return _resized(mask.astype(np.uint8), cv2.INTER_NEAREST) > 0
-
-
-def _resized(array: np.ndarray, interpolation: int) -> np.ndarray:
-    if max(array.shape[:2]) <= MAX_SIDE_PX:
-        return array
-    scale = MAX_SIDE_PX / max(array.shape[:2])
-    height, width = (max(1, round(length * scale)) for length in array.shape[:2])
-    return cv2.resize(array, (width, height), interpolation=interpolation)
-
-
 def _residue(
     result: np.ndarray, source: np.ndarray, parsing: Parsing, place: np.ndarray | None
 ) -> Measure:
     if place is None or result.shape != source.shape:
         return unmeasurable("The garment is not at the same place in the result and the photo.")
     return residue.measure(result, source, parsing.mannequin | parsing.support, parsing.garment)
-
-
-def _judge(name: str, found: Measure, profile: thresholds.Profile) -> Check:
-    limits = profile.limits[_base(name)]
-    edges = MappingProxyType({"warn": limits.warn, "fail": limits.fail})
-    if found.value is None or not math.isfinite(found.value):
-        reason = found.reason or "The measure gave no finite number."
-        return Check(name, wording.title(name), STATES[3], None, limits.unit, edges, reason)
-    value = found.value * (PERCENT if limits.unit == "%" else 1)
-    state = "fail" if value >= limits.fail else "warn" if value >= limits.warn else "pass"
-    state = EXCEPTIONS.get(_base(name), lambda state, *_: state)(state, found.details, limits)
-    sentence = wording.sentence(name, state)
-    return Check(
-        name, wording.title(name), state, value, limits.unit, edges, sentence, found.details
-    )
-
-
-def _veil_state(state: str, details: Mapping[str, float], limits: thresholds.Limits) -> str:
-    lifted = details["black_point_rise"] >= limits.fail_black_point_rise
-    return "warn" if state == "fail" and not lifted else state
-
-
-def _leak_state(state: str, details: Mapping[str, float], _: thresholds.Limits) -> str:
-    return "warn" if state == "pass" and details["changed_count"] else state
-
-
-def _shape_state(state: str, details: Mapping[str, float], limits: thresholds.Limits) -> str:
-    loose = details["loose_share"] >= limits.warn_loose
-    return "warn" if state == "pass" and loose else state
-
-
-EXCEPTIONS: dict[str, Callable[[str, Mapping[str, float], thresholds.Limits], str]] = {
-    "shape": _shape_state,
-    "veil": _veil_state,
-    "leak": _leak_state,
-}
-
-
-def _map(name: str, found: Measure, profile: thresholds.Profile) -> Map | None:
-    if found.value is None or found.local is None:
-        return None
-    limits = profile.limits[_base(name)]
-    worst = limits.fail / PERCENT if limits.unit == "%" else limits.fail
-    # These say yes or no at a pixel; their thresholds are about the whole picture.
-    worst = {"leak": float(leak.VISIBLE_LEVELS), "residue": 1.0, "shape": 1.0}.get(
-        _base(name), worst
-    )
-    local, unknown = found.local, found.unknown
-    if max(local.shape) > MAX_SIDE_PX:
-        local, unknown = _reduced_specks(local), None
-    if unknown is None:
-        unknown = np.zeros(local.shape, bool)
-    return Map(local / max(worst, 1e-6), unknown)
-
-
-def _reduced_specks(local: np.ndarray) -> np.ndarray:
-    """Reduces the leak's map so that a single pixel survives."""
-    reach = 2 * -(-max(local.shape) // MAX_SIDE_PX) + 1
-    known = cv2.dilate(np.nan_to_num(local, nan=-1), np.ones((reach, reach), np.uint8))
-    small = _resized(known, cv2.INTER_NEAREST)
-    return np.where(small < 0, np.nan, small).astype(np.float32)
-
-
-def _base(name: str) -> str:
-    return name.removesuffix("_vs_baseline")

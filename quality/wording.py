@@ -38,6 +38,13 @@ WORDING = {
         "The garment's outline is a little soft; look at sleeves and hem.",
         "The garment's outline is blurred; make the picture again at a higher resolution.",
     ),
+    "outline": Wording(
+        "Outline",
+        "轮廓",
+        "Sleeves, hem and neckline are where they are in the photo.",
+        "{Place} is not quite where it is in the photo; compare both.",
+        "{Place} has moved away from where it is in the photo; make the picture again.",
+    ),
     "color": Wording(
         "Colour",
         "颜色",
@@ -51,6 +58,27 @@ WORDING = {
         "Weave, seams and prints are as detailed as in the photo.",
         "Some of the fabric's fine detail is gone; zoom in on it.",
         "The fabric looks smoothed; its weave or print is lost.",
+    ),
+    "marks": Wording(
+        "Logo and print",
+        "标志和印花",
+        "Logos and prints of the photo are found again.",
+        "Some of the logo or print is not found again; compare it with the photo.",
+        "The logo or print is lost or has become another one.",
+    ),
+    "blur": Wording(
+        "Sharpness",
+        "清晰度",
+        "The garment is as sharp as in the photo.",
+        "The garment is a little softer than in the photo.",
+        "The garment is blurred; make the picture again at a higher resolution.",
+    ),
+    "clipping": Wording(
+        "Clipped tones",
+        "高光和阴影溢出",
+        "Highlights and shadows keep their detail.",
+        "Some of the garment is pure white or black and was not in the photo.",
+        "Much of the garment is pure white or black; its fabric is not to be seen there.",
     ),
     "leak": Wording(
         "Outside the garment",
@@ -103,6 +131,17 @@ OVERALL = {
     ),
 }
 
+# Of `zones.NAMED`; a place of the grid is told in brackets.
+PLACES = {
+    "left_sleeve": "The left sleeve",
+    "right_sleeve": "The right sleeve",
+    "neckline": "The neckline",
+    "waist": "The waist",
+    "hem": "The hem",
+    "left_side": "The garment's left side",
+    "right_side": "The garment's right side",
+}
+WHOLE = "The garment's outline"
 STATES_ZH = {"pass": "通过", "warn": "注意", "fail": "不合格", "unmeasurable": "无法测量"}
 AGAINST_BASELINE = " vs earlier result"
 AGAINST_BASELINE_ZH = " · 与之前结果相比"
@@ -120,7 +159,8 @@ def title_zh(name: str) -> str:
     return WORDING[base].title_zh + (AGAINST_BASELINE_ZH if base != name else "")
 
 
-def sentence(name: str, state: str) -> str:
-    """Returns what a measured outcome means, for pass, warn and fail."""
+def sentence(name: str, state: str, where: str = "") -> str:
+    """Returns what a measured outcome means, for pass, warn and fail, at the place named."""
     text = WORDING[name.removesuffix("_vs_baseline")].sentence(state)
+    text = text.replace("{Place}", PLACES.get(where, f"The outline ({where})") if where else WHOLE)
     return text.replace("in the photo", "in the earlier result") if "_vs_" in name else text
