@@ -11,13 +11,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from . import labels, masks, protection, zones
+from . import labels, masks, protection, rooms, zones
 from .parsing import REGIONS, Parsing
 from .pose import Pose
-from .zones import SIDES, Zones
+from .rooms import ARMS, Reach
+from .zones import Zones
 
 EXTENTS = ("full", "fit")
-ARMS = tuple(f"arm_{side}" for side in SIDES)
 # Parts that a garment of this region covers.
 PARTS = {
     "upper": ("torso", "neck", *ARMS, "legs"),
@@ -25,17 +25,9 @@ PARTS = {
     "dress": ("torso", "neck", *ARMS, "legs"),
     "lower": ("torso", "legs"),
 }
-# What else cloth may lie on: cuffs, hems and hoods there say nothing about the width of sleeves.
-ENDS = ("head", *(f"{part}_{side}" for part in ("hand", "foot") for side in SIDES))
-# Room around the drawn body, in statures; the first is for close clothes. Of the rendered training
-# garments nine in ten tees need 0.045, shirts 0.068, jackets 0.09, flared dresses 0.11.
-ROOMS = (0.06, 0.085, 0.115, 0.155, 0.21, 0.29)
-NECK_ROOMS = (0.03, 0.045, *ROOMS)
-# Beyond the farthest old cloth: its edge, its shadow and the ramp of the paste-back, in statures.
-MARGIN = 0.012
-# Share of a part's cloth that its room must hold; the rest is covered one by one.
-SURE = 0.995
-# Skin says where the arms are if the pose is off, but not farther off than this, in statures.
+# Regions whose garments may flare about the legs.
+FLARING = ("dress", "lower")
+# Skin says where the limbs are if the pose is off, but not farther off than this, in statures.
 FARTHEST_SKIN = 0.07
 # Share of the way from hips to ankles: where hems end (hip, knee, calf, floor), and where "full"
 # ends. Hems of tops lie at 0.12 with a deviation of 0.07, of dresses at 0.54 with one of 0.11.
@@ -49,25 +41,11 @@ SLACK = 0.06
 LONGEST_TOP = 0.8
 # Statures below the neck at which what is worn below begins, with room for a high waist.
 WAIST = 0.15
-# Pixels of cloth on a part that count, as a share of all cloth.
-FEW = 0.003
+# Share of a hand that cuffs may cover without being seen there: a third reaches the thumb.
+CUFF = 0.33
 # Notches narrower than twice this are closed, in statures.
 NOTCH = 0.02
 GRAY = 128
-
-
-class Reach(NamedTuple):
-    """How far a garment reaches on a body.
-
-    Attributes:
-        rooms: How far it stands off each part of the body, in statures.
-        sleeve: Share of the way from shoulder to wrist that it covers.
-        hem: Share of the way from hips to ankles.
-    """
-
-    rooms: dict[str, float]
-    sleeve: float
-    hem: float
 
 
 class Area(NamedTuple):
@@ -132,27 +110,34 @@ def area(
         The area.
 
     Raises:
-        ValueError: region or extent is unknown, or parsing, pose and image differ in size.
+        ValueError: region or extent is unknown, parsing, pose and image differ in size, or the
+            extent is fit and no garment is given.
 
     Reference:
         The clothing-agnostic person of Choi et al., VITON-HD, CVPR 2021, with a border that does
         not depend on the old garment.
     """
     _check(parsing, pose, region, image, extent)
+    if extent == "fit" and garment is None:
+        raise ValueError(
+            "garment must be given for the extent fit, got nothing. Give the reach of the new "
+            "garment, or choose full."
+        )
     body, size = zones.draw(pose), zones.working_size(parsing.size)
     small = cv2.resize(parsing.label_map, size[::-1], interpolation=cv2.INTER_NEAREST)
     worn = (small == labels.GARMENT) | (small == labels.INTERIOR)
-    skin = small == labels.MANNEQUIN
+    skin = (small == labels.MANNEQUIN) | protection.shoes(small == labels.SUPPORT, body)
     cloth = worn & _in_scope(parsing.region, region, body)
     need = _needed(cloth, skin, body, region, garment)
     bare = _bare(region, extent, need, garment)
     seen = None if image is None else cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
     # Pixels of its edge hold the cloth's colour, too.
-    edge = masks.grow(cloth, 2)
+    edge = masks.grow(cloth, 1)
     stays = protection.select(skin, edge, body, bare=bare, image=seen)
     if region == "lower":
         stays |= worn & ~edge
-    drawn = _envelope(body, region, need, bare, _hem(region, extent, need, garment))
+    hem = _hem(region, extent, need, garment)
+    drawn = _envelope(body, region, need, bare, hem, cloth)
     drawn = _with_rest(drawn, cloth & ~stays, body)
     stays = zones.enlarged(stays, parsing.size)
     return Area(zones.enlarged(drawn, parsing.size) & ~stays, stays)
@@ -167,7 +152,8 @@ def reach(parsing: Parsing, pose: Pose) -> Reach:
     """
     body, size = zones.draw(pose), zones.working_size(parsing.size)
     cloth = zones.reduced(parsing.garment, size)
-    return _reach(cloth, body, PARTS.get(parsing.region, PARTS["upper"]))
+    parts = PARTS.get(parsing.region, PARTS["upper"])
+    return rooms.measure(cloth, body, (*parts, "head"))
 
 
 def picture(person: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -192,7 +178,7 @@ def _check(
             )
     sizes = {"pose": (pose.height, pose.width)}
     if image is not None:
-        sizes["image"] = image.shape[0], image.shape[1]
+        sizes["person"] = image.shape[0], image.shape[1]
     for name, size in sizes.items():
         if size != parsing.size:
             raise ValueError(
@@ -217,35 +203,13 @@ def _needed(
     cloth: np.ndarray, skin: np.ndarray, body: Zones, region: str, garment: Reach | None
 ) -> Reach:
     """The old garment's reach, with room for the new one, and where a body is that is drawn off."""
-    parts = PARTS[region]
-    old = _reach(cloth, body, parts)
-    limbs = _reach(skin, body, tuple(name for name in parts if name != "neck"))
-    rooms = {name: min(room, FARTHEST_SKIN) for name, room in limbs.rooms.items()}
-    others = [rooms, *([] if garment is None else [garment.rooms])]
+    parts = (*PARTS[region], "head") if "neck" in PARTS[region] else PARTS[region]
+    old = rooms.measure(cloth, body, parts)
+    limbs = rooms.measure(skin, body, tuple(n for n in parts if n not in ("neck", "head")))
+    skins = {name: min(room, FARTHEST_SKIN) for name, room in limbs.rooms.items()}
+    others = [skins, *([] if garment is None else [garment.rooms])]
     most = {n: max(old.rooms[n], *(o.get(n, 0.0) for o in others)) for n in parts}
     return old._replace(rooms=most)
-
-
-def _reach(cloth: np.ndarray, body: Zones, parts: tuple[str, ...]) -> Reach:
-    index, away = _nearest(body, parts)
-    least = FEW * np.count_nonzero(cloth)
-    rooms, lengths = {}, {"arm": 0.0, "legs": 0.0}
-    for number, name in enumerate(parts):
-        here = cloth & (index == number)
-        enough = np.count_nonzero(here) > least
-        rooms[name] = float(np.quantile(away[here], SURE)) if enough else 0.0
-        kind = name.split("_")[0]
-        if enough and kind in lengths:
-            end = float(np.quantile(body.along[name][here], SURE))
-            lengths[kind] = max(lengths[kind], end)
-    return Reach(rooms, lengths["arm"], lengths["legs"])
-
-
-def _nearest(body: Zones, parts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the nearest of some parts and its distance; past the parts where an end is near."""
-    index, away = zones.nearest(body, parts)
-    end = zones.nearest(body, ENDS)[1]
-    return np.where((end < away) & (end <= protection.ON_IT), len(parts), index), away
 
 
 def _bare(region: str, extent: str, need: Reach, garment: Reach | None) -> float:
@@ -254,51 +218,65 @@ def _bare(region: str, extent: str, need: Reach, garment: Reach | None) -> float
         return 0.0
     if extent == "full" or garment is None:
         return 2.0
-    step = _step(max(need.sleeve, garment.sleeve) + SLACK, SLEEVES)
+    step = rooms.up(max(need.sleeve, garment.sleeve) + SLACK, SLEEVES)
     return step if step < 1 else 2.0
 
 
 def _hem(region: str, extent: str, need: Reach, garment: Reach | None) -> float:
     """Returns the share of the legs down to which they are painted anew."""
     if extent == "full" or garment is None:
-        return _step(max(need.hem + SLACK, FULL_HEM[region]), HEMS)
-    return _step(max(need.hem, garment.hem) + SLACK, HEMS)
+        return rooms.up(max(need.hem + SLACK, FULL_HEM[region]), HEMS)
+    return rooms.up(max(need.hem, garment.hem) + SLACK, HEMS)
 
 
-def _step(value: float, steps: tuple[float, ...]) -> float:
-    return next((step for step in steps if step >= value), steps[-1])
-
-
-def _envelope(body: Zones, region: str, need: Reach, bare: float, hem: float) -> np.ndarray:
+def _envelope(
+    body: Zones, region: str, need: Reach, bare: float, hem: float, cloth: np.ndarray
+) -> np.ndarray:
     """(h, w) bool, the body with room for clothes, as far as clothes of the region may go."""
     found = np.zeros(body.along["legs"].shape, bool)
     for name in PARTS[region]:
-        steps = NECK_ROOMS if name == "neck" else ROOMS
-        near = body.away[name] <= _step(need.rooms[name] + MARGIN, steps)
+        room = rooms.step(need.rooms[name], name, flared=region in FLARING)
+        near = rooms.off(body, name) <= room
         if name in ARMS:
-            near &= body.along[name] <= bare
+            near &= (body.along[name] > rooms.CAP) & (body.along[name] <= bare)
+            near &= ~_past_cuff(body, name, cloth)
         elif name == "legs":
             near &= body.along[name] <= hem
         found |= near
     if region == "lower":
         found &= body.along["torso"] >= WAIST
+    elif need.rooms["head"] > 0:
+        found |= body.away["head"] <= rooms.step(need.rooms["head"], "head")
+    else:
+        found &= ~protection.beside_head(body)
     return _closed(found, NOTCH * body.stature_px)
 
 
+def _past_cuff(body: Zones, arm: str, cloth: np.ndarray) -> np.ndarray:
+    """(h, w) bool, beyond the wrist by more than a sleeve may hang over the hand."""
+    hand = arm.replace("arm", "hand")
+    cuff = max(CUFF, protection.uncovered(body, cloth, hand))
+    return (body.along[arm] >= 1) & (body.along[hand] > cuff)
+
+
 def _with_rest(drawn: np.ndarray, cloth: np.ndarray, body: Zones) -> np.ndarray:
-    """Adds old cloth that lies farther off than usual, with a margin."""
-    rest = cloth & ~drawn
-    if not rest.any():
+    """Adds old cloth that lies farther off than usual, with a margin around all cloth."""
+    if not cloth.any():
         return drawn
-    away = cv2.distanceTransform((~rest).astype(np.uint8), cv2.DIST_L2, 5)
-    return drawn | (away <= 2 * MARGIN * body.stature_px)
+    margin_px = rooms.MARGIN * body.stature_px
+    found = drawn | (_distance_px(cloth) <= margin_px)
+    rest = cloth & ~drawn
+    return found | (_distance_px(rest) <= 2 * margin_px) if rest.any() else found
+
+
+def _distance_px(found: np.ndarray) -> np.ndarray:
+    """(h, w) distance from what was found, which must not be nothing."""
+    return cv2.distanceTransform((~found).astype(np.uint8), cv2.DIST_L2, 5)
 
 
 def _closed(found: np.ndarray, radius_px: float) -> np.ndarray:
     """Closes notches and gaps; by distances, as large discs are slow."""
     if not found.any():
         return found
-    wide = cv2.distanceTransform((~found).astype(np.uint8), cv2.DIST_L2, 5) <= radius_px
-    if wide.all():
-        return wide
-    return cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 5) > radius_px
+    wide = _distance_px(found) <= radius_px
+    return wide if wide.all() else _distance_px(~wide) > radius_px

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from . import masks
+from . import masks, zones
 from .color import to_lab
 from .zones import SIDES, Zones
 
@@ -15,11 +15,12 @@ WRIST, ANKLE = -0.05, -0.1
 ARM = 0.01
 # Cloth over a hand or a foot is uncovered in steps of this share of it, so that the border does
 # not follow a cuff.
-STEP = 0.25
+STEP = 0.125
 # How far cloth may be from a drawn hand, foot or head and still lie on it, in statures.
 ON_IT = 0.035
-# Cloth pixels on a hand or foot that count, as a share of what counts as seen of it.
-FEW = 0.04
+# Share of a drawn hand or foot that cloth must cover to count; and share of that cloth above the
+# cut, as a hem is not quite straight. What lies below is repainted, too, skin beside it is not.
+FEW, MOST = 0.1, 0.9
 # Of a head, the share at the top that shows hair; and what two colours must differ by to be told
 # apart, in Lab.
 CROWN, APART = 0.3, 14.0
@@ -49,35 +50,54 @@ def select(
     if image is not None:
         found |= _hair(image, skin, body) & ~cloth
     for side in SIDES:
-        found |= _end(skin, body, cloth, f"hand_{side}", FINGERS, WRIST)
-        found |= _end(skin, body, cloth, f"foot_{side}", SHOES, ANKLE)
+        # Arms that stay have no sleeve that goes.
+        cuff = 0.0 if bare <= 0 else uncovered(body, cloth, f"hand_{side}")
+        hem = uncovered(body, cloth, f"foot_{side}")
+        found |= _end(skin, body, cuff, f"hand_{side}", FINGERS, WRIST) & ~cloth
+        found |= _end(skin, body, hem, f"foot_{side}", SHOES, ANKLE) & ~cloth
         away = body.away[f"arm_{side}"]
         arm = (away <= 0) | ((away <= ARM) & skin)
         found |= arm & (body.along[f"arm_{side}"] >= bare) & ~cloth
     return found
 
 
-def uncovered(body: Zones, cloth: np.ndarray, skin: np.ndarray, name: str) -> float:
-    """Returns from which share of a hand or foot on it stays: 0, or more where cloth covers it."""
-    along, near = body.along[name], body.away[name] <= ON_IT
-    over, seen = cloth & near & (along > 0), skin & near & (along > 0)
-    if np.count_nonzero(over) <= FEW * max(1, np.count_nonzero(over | seen)):
+def shoes(support: np.ndarray, body: Zones) -> np.ndarray:
+    """Selects of what the parser takes for a stand what are the shoes of a person."""
+    away = np.minimum(*(body.away[f"foot_{side}"] for side in SIDES))
+    return support & (away <= 2 * SHOES)
+
+
+def uncovered(body: Zones, cloth: np.ndarray, name: str) -> float:
+    """Returns from which share of a hand or foot on it stays: 0, or more where cloth covers it.
+
+    Cloth beside it, such as trousers behind a hand that hangs down, does not cover it, and where a
+    cuff ends at the wrist it is not known so well that a step would be meant.
+    """
+    along = body.along[name]
+    inside = (body.away[name] <= 0) & (along > STEP)
+    over = cloth & inside
+    if np.count_nonzero(over) <= FEW * np.count_nonzero(inside):
         return 0.0
-    return STEP * (1 + float(np.floor(np.quantile(along[over], 0.98) / STEP)))
+    return STEP * float(np.ceil(np.quantile(along[over], MOST) / STEP))
+
+
+def beside_head(body: Zones) -> np.ndarray:
+    """Returns (h, w) bool, where the head is nearer than what a garment without a hood covers."""
+    below = zones.nearest(body, ("torso", "neck", *(f"arm_{side}" for side in SIDES)))[1]
+    return (body.away["head"] < below) & (body.along["torso"] < _chin(body))
 
 
 def _end(
-    skin: np.ndarray, body: Zones, cloth: np.ndarray, name: str, room: float, first: float
+    skin: np.ndarray, body: Zones, cut: float, name: str, room: float, first: float
 ) -> np.ndarray:
-    """Selects a hand or a foot; a straight cut across where cloth covers part of it."""
-    cut = uncovered(body, cloth, skin, name)
+    """Selects a hand or a foot, from a straight cut on where cloth covers part of it."""
     beyond = body.along[name] >= (cut if cut > 0 else first)
     # A pose that is a little off still has its hand where no other part is nearer.
     limb = name.replace("hand", "arm") if name.startswith("hand") else "legs"
     own = (body.away[name] <= body.away[limb]) & (body.away[name] <= body.away["torso"])
     seen = skin & ((body.away[name] <= room) | (own & (body.away[name] <= 2 * room)))
-    drawn = (body.away[name] <= 0) & ~cloth
-    return (seen | (drawn if not seen.any() else seen)) & beyond
+    # Where nothing is seen of it, its drawing must do.
+    return (seen if seen.any() else body.away[name] <= 0) & beyond
 
 
 def _head(skin: np.ndarray, body: Zones, cloth: np.ndarray) -> np.ndarray:
@@ -105,7 +125,8 @@ def _hair(image: np.ndarray, skin: np.ndarray, body: Zones) -> np.ndarray:
     rows = np.arange(skin.shape[0])[:, None]
     crown = head & (rows < box.top + CROWN * box.height)
     lower = face & (rows > box.top + (1 - CROWN) * box.height)
-    arms = skin & np.logical_or.reduce([body.away[f"arm_{side}"] <= 0 for side in SIDES])
+    limbs = [body.away[f"{limb}_{side}"] <= 0 for side in SIDES for limb in ("arm", "hand")]
+    arms = skin & np.logical_or.reduce(limbs)
     if not crown.any() or not (lower | arms).any():
         return none
     lab = to_lab(image)

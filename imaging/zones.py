@@ -32,11 +32,14 @@ class Zones(NamedTuple):
         along: (h, w) float32. "torso": statures below the neck; "arm_left": share of the way from
             shoulder to wrist; "hand_left": from wrist to fingertips; "legs": from hips to ankles;
             "foot_left": from ankle to toes. Shares may be below 0 and above 1 but for arms.
+        below: (h, w) float32 for "arm_left" and "arm_right": how far a pixel lies straight below
+            the nearest point of the bones, 1, or straight above, -1.
         stature_px: Height of the whole body, in pixels of the working copy.
     """
 
     away: dict[str, np.ndarray]
     along: dict[str, np.ndarray]
+    below: dict[str, np.ndarray]
     stature_px: float
 
 
@@ -56,7 +59,7 @@ def draw(pose: Pose) -> Zones:
     both = np.concatenate([shapes.pop("leg_right"), shapes.pop("leg_left")])
     shapes["legs"] = cv2.convexHull(both.astype(np.float32))[:, 0]
     away = {name: _away(polygon, size, stature) for name, polygon in shapes.items()}
-    return Zones(away, _along(joints, size, stature), stature)
+    return Zones(away, *_along(joints, size, stature), stature)
 
 
 def nearest(zones: Zones, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +97,7 @@ def _away(polygon: np.ndarray, size: tuple[int, int], stature: float) -> np.ndar
 
 def _along(
     joints: dict[str, np.ndarray], size: tuple[int, int], stature: float
-) -> dict[str, np.ndarray]:
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     row, column = np.indices(size, np.float32)
     pixels = np.stack([column, row], -1)
     hips, knees, ankles = (
@@ -103,29 +106,36 @@ def _along(
     down = _unit(hips - joints["Neck"])
     found = {
         "torso": (pixels - joints["Neck"]) @ down / np.float32(stature),
-        "legs": _share_of_chain(pixels, (hips, knees, ankles)),
+        "legs": _share_of_chain(pixels, (hips, knees, ankles))[0],
     }
+    below = {}
     for side in SIDES:
         shoulder, elbow, wrist, ankle = (
             joints[LETTERS[side] + name] for name in ("Shoulder", "Elbow", "Wrist", "Ankle")
         )
-        arm = _share_of_chain(pixels, (shoulder, elbow, wrist))
+        arm, below[f"arm_{side}"] = _share_of_chain(pixels, (shoulder, elbow, wrist))
         found[f"arm_{side}"] = np.clip(arm, 0, 1)
         ahead = _unit(wrist - elbow) / (HAND_LENGTH * stature)
         found[f"hand_{side}"] = (pixels - wrist) @ ahead.astype(np.float32)
-        below = ankle[1] - p.FOOT_RADII[0] * stature
-        found[f"foot_{side}"] = (row - np.float32(below)) / np.float32(FOOT_LENGTH * stature)
-    return {name: values.astype(np.float32) for name, values in found.items()}
+        level = ankle[1] - p.FOOT_RADII[0] * stature
+        found[f"foot_{side}"] = (row - np.float32(level)) / np.float32(FOOT_LENGTH * stature)
+    return {name: values.astype(np.float32) for name, values in found.items()}, below
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return (vector / max(float(np.hypot(*vector)), 1e-3)).astype(np.float32)
 
 
-def _share_of_chain(pixels: np.ndarray, chain: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Returns how far along two bones each pixel lies, by the nearer one; the ends go on."""
+def _share_of_chain(
+    pixels: np.ndarray, chain: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how far along two bones each pixel lies, by the nearer one, and how far below it.
+
+    The ends go on: shares may be below 0 and above 1.
+    """
     nearest_px = np.full(pixels.shape[:2], np.inf, np.float32)
     result = np.zeros(pixels.shape[:2], np.float32)
+    below = np.zeros_like(result)
     for number, (start, end) in enumerate(itertools.pairwise(chain)):
         bone = (end - start).astype(np.float32)
         share = (pixels - start.astype(np.float32)) @ bone / max(float(bone @ bone), 1e-6)
@@ -135,5 +145,6 @@ def _share_of_chain(pixels: np.ndarray, chain: tuple[np.ndarray, ...]) -> np.nda
         distance = np.hypot(offset[..., 0], offset[..., 1])
         closer = distance < nearest_px
         result[closer] = (number + share[closer]) / (len(chain) - 1)
+        below[closer] = (offset[..., 1] / np.maximum(distance, 1e-3))[closer]
         nearest_px = np.minimum(nearest_px, distance)
-    return result
+    return result, below
