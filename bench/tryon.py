@@ -45,7 +45,7 @@ import resources
 import scores
 from dressform.imaging import labels, masks, parse, pictures, stitch
 from dressform.imaging.color import to_lab
-from dressform.imaging.drape import draping, skinning
+from dressform.imaging.drape import placing, skinning
 from dressform.imaging.pose import Pose
 from dressform.inference import engine, request, warp
 from dressform.inference.engine import TryOnRequest
@@ -177,8 +177,8 @@ def paste(asked: TryOnRequest) -> tuple[np.ndarray, np.ndarray]:
 
 def affine(source: Pose, target: Pose, region: str) -> np.ndarray:
     """Fits the (2, 3) affine map between the joints of a region by weighted least squares."""
-    weights = draping.WEIGHTS["lower" if region == "lower" else "upper"]
-    least = draping.LEAST_CONFIDENCE
+    weights = placing.WEIGHTS["lower" if region == "lower" else "upper"]
+    least = placing.LEAST_CONFIDENCE
     rows, wanted = [], []
     for name, weight in weights.items():
         sure = [max(pose.keypoints[name].confidence, least) for pose in (source, target)]

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from ..imaging import cutout, masks, matting, pare, stitch
-from ..imaging.drape import draping, inside, mesh, occlusion, skinning, tuck
+from ..imaging.drape import draping, inside, mesh, occlusion, placing, skinning, tuck
 from ..imaging.drape.draping import Draping
+from ..imaging.drape.placing import Photo, Place
 from ..imaging.pose import Keypoint, Pose
 from .engine import Progress, TryOnRequest, TryOnResult
 
@@ -35,6 +36,8 @@ class Cutout(NamedTuple):
         behind: (h, w) float32 in [0, 1], cloth that lies behind the wearer's neck.
         mask: (h, w) bool.
         pose: In pixels of the cut-out.
+        figure: (h, w) bool, the garment with its mannequin; None where that is not known.
+        matrix: (2, 3) float64, from pixels of the cut-out to pixels of the garment photo.
     """
 
     color: np.ndarray
@@ -42,6 +45,8 @@ class Cutout(NamedTuple):
     behind: np.ndarray
     mask: np.ndarray
     pose: Pose
+    figure: np.ndarray | None
+    matrix: np.ndarray
 
 
 class Warp:
@@ -69,8 +74,9 @@ class Warp:
         request, warnings = facing(request)
         if request.hints is not None:
             warnings += (UNUSED_HINTS,)
-        cutout = cut_out(request)
         body = occlusion.body(request.person, request.person_parsing)
+        place = _place(request, body)
+        cutout = cut_out(request, place.matrix)
         progress(1, STEPS)
         draped = draping.drape(
             cutout.mask,
@@ -78,6 +84,8 @@ class Warp:
             request.person_pose,
             region=request.region,
             body=body if request.by_outline else None,
+            place=place._replace(matrix=_compose(place.matrix, cutout.matrix)),
+            figure=cutout.figure,
         )
         progress(2, STEPS)
         color, alpha = _painted(request, cutout, draped, body)
@@ -106,8 +114,8 @@ def make() -> Warp:
     return Warp()
 
 
-def cut_out(request: TryOnRequest) -> Cutout:
-    """Crops, reduces and mattes the garment."""
+def cut_out(request: TryOnRequest, matrix: np.ndarray | None = None) -> Cutout:
+    """Crops, reduces and mattes the garment; `matrix` leads from its photo to the person's."""
     pose, shape = request.garment_pose, request.garment_mask.shape
     mask = request.garment_mask
     whole = cutout.without_crumbs(mask & ~pare.backdrop(request.garment, mask, ~mask))
@@ -116,7 +124,8 @@ def cut_out(request: TryOnRequest) -> Cutout:
     top, left = max(0, box.top - margin), max(0, box.left - margin)
     window = (slice(top, box.bottom + margin), slice(left, box.right + margin))
     image, mask = request.garment[window], _without_pinholes(whole[window])
-    matrix = draping.align(pose, request.person_pose, request.region)
+    if matrix is None:
+        matrix = placing.align(pose, request.person_pose, request.region)
     factor = min(1.0, SPARE_SHARPNESS * float(np.hypot(matrix[0, 0], matrix[1, 0])))
     if factor < 1:
         # Never to nothing: two pixels carry a mesh.
@@ -132,13 +141,49 @@ def cut_out(request: TryOnRequest) -> Cutout:
         )
         for name, p in pose.keypoints.items()
     }
+    back = np.array(
+        [
+            [1 / ratio, 0, left - 0.5 + 0.5 / ratio],
+            [0, 1 / ratio_y, top - 0.5 + 0.5 / ratio_y],
+        ]
+    )
     local = Pose(mask.shape[0], mask.shape[1], moved)
     hole = inside.find(mask)
     soft = matting.band_px(*mask.shape) + 1  # As far as the matte spreads the opening's edge.
     alpha = matting.alpha(image, mask | hole)
     behind = (occlusion.behind_neck(mask, local) | masks.grow(hole, soft)).astype(np.float32)
     color = matting.foreground(inside.fill(image, mask, hole), alpha)
-    return Cutout(color, alpha, behind, mask, local)
+    return Cutout(color, alpha, behind, mask, local, _figure(request, window, mask), back)
+
+
+def _figure(
+    request: TryOnRequest, window: tuple[slice, slice], mask: np.ndarray
+) -> np.ndarray | None:
+    """The garment with its mannequin, in pixels of the cut-out."""
+    parsing = request.garment_parsing
+    if parsing is None or not parsing.mannequin.any():
+        return None
+    wearer = parsing.mannequin[window].astype(np.float32)
+    size = mask.shape[1], mask.shape[0]
+    return mask | (cv2.resize(wearer, size, interpolation=cv2.INTER_AREA) > 0.5)
+
+
+def _place(request: TryOnRequest, body: np.ndarray | None) -> Place:
+    """Finds where the garment comes to lie; a pose of the user's own is followed to the letter."""
+    if not request.by_outline:
+        matrix = placing.align(request.garment_pose, request.person_pose, request.region)
+        return Place(matrix, False)
+    return placing.place(
+        Photo(request.garment, request.garment_pose, request.garment_parsing),
+        Photo(request.person, request.person_pose, request.person_parsing),
+        request.region,
+        body,
+    )
+
+
+def _compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Returns the (2, 3) map that applies `first`, then `second`."""
+    return second @ np.vstack([first, (0, 0, 1)])
 
 
 def _without_pinholes(mask: np.ndarray) -> np.ndarray:

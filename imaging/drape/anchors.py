@@ -19,6 +19,11 @@ SIDE_HEIGHTS = (-0.1, 0.1, 0.3, 0.5)
 SIDE_LACK = 0.15
 # The same above a shoulder: a larger lack is a strap beside it, hair, a raised arm.
 SHOULDER_LACK = 0.12
+# Torso lengths by which one side may lack more than the other.
+ONE_SIDED = 0.04
+# Torso lengths by which outlines differ without any meaning, and from which the difference is
+# believed: the edges of two parsings and the places of two poses are wrong by about 0.02.
+OUTLINE_NOISE = (0.02, 0.05)
 # Share of a skirt's height below its top where its waistband is measured: past a crooked edge.
 WAISTBAND = 0.03
 # Torso lengths by which an end of the waistband may be moved; more is a wrong outline.
@@ -39,6 +44,7 @@ class Placement(NamedTuple):
         garment_pose: In pixels of the garment photo.
         body: (H', W') float32, silhouette of the person as `occlusion.body` returns it.
         person_pose: In pixels of the person photo.
+        figure: (h, w) bool, the garment with its mannequin; None where no mannequin is known.
     """
 
     matrix: np.ndarray
@@ -46,6 +52,7 @@ class Placement(NamedTuple):
     garment_pose: Pose
     body: np.ndarray
     person_pose: Pose
+    figure: np.ndarray | None = None
 
     @property
     def scale(self) -> float:
@@ -62,6 +69,27 @@ class Placement(NamedTuple):
         reduced = self.body.shape[0] / self.person_pose.height
         return _reach(self.body > 0.5, start * reduced, direction) / reduced
 
+    def cloth(self, start: np.ndarray, direction: np.ndarray) -> float:
+        """Returns how far the garment reaches, in its photo's pixels; 0 where it is no outline.
+
+        Where the mannequin itself looks out beyond the cloth, a person may as well.
+        """
+        reach = _reach(self.mask, start, direction)
+        if self.figure is None or not reach:
+            return reach
+        beyond = _reach(self.figure, start, direction) - reach
+        return 0.0 if beyond * self.scale > OUTLINE_NOISE[0] * self.torso else reach
+
+    def even(self, lacks: list[float]) -> list[float]:
+        """Returns what of the lacks of two sides is believed: on one side alone it is an arm."""
+        most = max(min(lacks), 0.0) + ONE_SIDED * self.torso
+        return [self.believed(min(lack, most)) if lack > 0 else 0.0 for lack in lacks]
+
+    def believed(self, missing: float) -> float:
+        """Returns what of a lack, in pixels of the person photo, is more than noise."""
+        share = skinning.smoothstep(np.array(missing / self.torso), *OUTLINE_NOISE)
+        return missing * float(share)
+
 
 def sides(place: Placement) -> Pairs:
     """Pairs the outlines at waist and hips, where the garment would be too narrow."""
@@ -71,13 +99,18 @@ def sides(place: Placement) -> Pairs:
     for height in SIDE_HEIGHTS:
         middle = hip + height * (neck - hip)
         start = skinning.transform(inverse, middle)
+        ends, lacks = [], []
         for direction in (np.array([-1.0, 0.0]), np.array([1.0, 0.0])):
             skin = place.skin(middle, direction)
             back = skinning.unit(inverse[:, :2] @ direction)
-            cloth = _reach(place.mask, start, back)
+            cloth = place.cloth(start, back)
             missing = skin + ease - cloth * place.scale
-            if cloth > 0 and skin > 0 and 0 < missing < SIDE_LACK * place.torso:
-                pairs.append((start + cloth * back, middle + (skin + ease) * direction))
+            known = cloth > 0 and skin > 0 and missing < SIDE_LACK * place.torso
+            lacks.append(missing if known else 0.0)
+            ends.append((start + cloth * back, middle + cloth * place.scale * direction))
+        for (source, onto), lack, sign in zip(ends, place.even(lacks), (-1, 1), strict=True):
+            if lack > 0:
+                pairs.append((source, onto + lack * np.array([sign, 0.0])))
     return pairs
 
 
@@ -94,15 +127,25 @@ def waist(place: Placement) -> Pairs:
     height = skinning.transform(place.matrix, np.array([columns.mean(), row]))[1]
     share = np.clip((height - neck[1]) / max(hip[1] - neck[1], 1e-6), 0.4, 1.2)
     middle = np.array([(neck + share * (hip - neck))[0], height])
-    pairs = []
-    for column, direction in zip(columns[[0, -1]], ((-1.0, 0.0), (1.0, 0.0)), strict=True):
+    ends, lacks = [], []
+    for column, sign in zip(columns[[0, -1]], (-1.0, 1.0), strict=True):
+        direction = np.array([sign, 0.0])
+        skin = place.skin(middle, direction)
         start = np.array([column, row], np.float64)
-        skin = place.skin(middle, np.array(direction))
-        onto = middle + (skin + EASE * place.torso) * np.array(direction)
-        moved = np.hypot(*(onto - skinning.transform(place.matrix, start)))
-        if skin > 0 and moved < LOOSE * place.torso:
-            pairs.append((start, onto))
-    return pairs if len(pairs) == 2 else []
+        placed = skinning.transform(place.matrix, start)
+        onto = middle + (skin + EASE * place.torso) * direction
+        if not skin or np.hypot(*(onto - placed)) >= LOOSE * place.torso:
+            return []
+        ends.append((start, placed, onto))
+        lacks.append(float((onto - placed) @ direction))
+    # A waistband too wide on both sides is drawn in; too narrow, brought out.
+    moves = place.even(lacks)
+    if max(lacks) < 0:
+        moves = [-place.believed(-lack) for lack in lacks]
+    return [
+        (start, placed + abs(move) * skinning.unit(onto - placed))
+        for (start, placed, onto), move in zip(ends, moves, strict=True)
+    ]
 
 
 def shoulders(place: Placement) -> Pairs:
@@ -111,14 +154,17 @@ def shoulders(place: Placement) -> Pairs:
     pairs = []
     for name in ("RShoulder", "LShoulder"):
         source = skinning.point(place.garment_pose, name)
-        target = skinning.point(place.person_pose, name)
+        # Where the joint comes to lie, not where the person has it: that is wrong by more.
+        target = skinning.transform(place.matrix, source)
         outward = np.sign(target[0] - middle[0])
         for direction in _SHOULDER_RAYS * (outward, 1):
-            cloth = _reach(place.mask, source, direction)
+            cloth = place.cloth(source, direction)
             skin = place.skin(target, direction)
             missing = skin + ease - cloth * place.scale
-            if cloth > 0 and skin > 0 and 0 < missing < SHOULDER_LACK * place.torso:
-                pairs.append((source + cloth * direction, target + (skin + ease) * direction))
+            lack = place.believed(missing)
+            if cloth > 0 and skin > 0 and lack > 0 and missing < SHOULDER_LACK * place.torso:
+                onto = target + (skin + ease - missing + lack) * direction
+                pairs.append((source + cloth * direction, onto))
     return pairs
 
 

@@ -45,7 +45,7 @@ def test_an_arm_at_the_side_is_no_side():
     assert anchors.sides(laid(block(65, 136), body)) == []
 
 
-@pytest.mark.parametrize(("left", "right"), [(65, 136), (55, 146)])
+@pytest.mark.parametrize(("left", "right"), [(66, 135), (50, 151)])
 def test_a_waistband_is_as_wide_as_the_waist(left, right):
     body = block(60, 141).astype(np.float32)
     pairs = anchors.waist(laid(block(left, right, 140), body))
@@ -64,3 +64,33 @@ def test_sunken_shoulders_are_raised():
     raised = [t - s for s, t in anchors.shoulders(laid(garment, body))]
     assert raised
     assert min(move[1] for move in raised) == pytest.approx(-7 - EASE)
+
+
+def test_what_edges_are_wrong_by_moves_nothing():
+    body = block(60, 141).astype(np.float32)
+    assert anchors.sides(laid(block(60, 141), body)) == []
+    still = [t - s for s, t in anchors.waist(laid(block(60, 141, 140), body))]
+    assert np.abs(still).max() < 0.1
+
+
+def test_a_lack_on_one_side_is_an_arm():
+    body = block(50, 136).astype(np.float32)
+    moves = [float(t[0] - s[0]) for s, t in anchors.sides(laid(block(62, 139), body))]
+    assert moves
+    assert min(moves) >= -100 * anchors.ONE_SIDED
+
+
+def test_where_the_mannequin_looks_out_the_person_may():
+    body, mask = block(60, 141).astype(np.float32), block(66, 135)
+    place = laid(mask, body)
+    assert anchors.sides(place)
+    assert anchors.sides(place._replace(figure=block(60, 141))) == []
+    assert anchors.sides(place._replace(figure=mask))
+
+
+def test_shoulders_are_compared_where_the_garment_lies():
+    """A person's joint that is 5 px wrong must not raise a garment that covers the shoulder."""
+    body = block(60, 141, 45).astype(np.float32)
+    wrong = POSE._replace(keypoints={n: p._replace(y=p.y + 5) for n, p in POSE.keypoints.items()})
+    place = laid(block(58, 143, 43), body)._replace(person_pose=wrong)
+    assert anchors.shoulders(place) == []
