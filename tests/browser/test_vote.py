@@ -99,7 +99,7 @@ def shoot(page, name):
 
 
 def test_a_person_votes_with_the_keyboard_and_takes_one_back(session, open_page, arms, tmp_path):
-    page = open_page(session("--photos", str(arms / "photos")))
+    page = open_page(session("--photos", str(arms / "photos")), color_scheme="dark")
     assert page.inner_text("#question") == "Which picture would you put in your shop?"
     for figure in ("left", "photo", "right"):
         assert page.eval_on_selector(f"#{figure} img", "image => image.naturalWidth") == 384
