@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     entry.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
     entry.set_defaults(command=_lint)
 
+    _add_check(commands.add_parser("check", help="check finished pictures against their photo"))
+
     entry = commands.add_parser("run", help="run a workflow and save every output")
     entry.add_argument("workflow", type=Path, metavar="WORKFLOW.json")
     entry.add_argument("--set", action="append", default=[], metavar="NODE.INPUT=VALUE")
@@ -84,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     entry.set_defaults(command=_ledger)
 
     _add_vote(commands.add_parser("vote", help="let people vote on pictures, blinded"))
+
+    _add_compare(
+        commands.add_parser("compare", help="say whether a change of model or workflow is better")
+    )
 
     entry = commands.add_parser("comfyui", help="get a ComfyUI that can run; print its path")
     entry.set_defaults(command=_comfyui)
@@ -111,6 +117,19 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
         action.set_defaults(command=_weights, action=name)
 
 
+def _add_check(entry: argparse.ArgumentParser) -> None:
+    entry.add_argument("results", nargs="+", type=Path, metavar="RESULT_OR_FOLDER")
+    entry.add_argument("--source", type=Path, metavar="PHOTO", help="of the garment")
+    entry.add_argument("--baseline", type=Path, metavar="IMAGE", help="an earlier result")
+    entry.add_argument("--mask", type=Path, metavar="MASK", help="the garment in the results")
+    entry.add_argument("--person", type=Path, metavar="IMAGE", help="what was painted on")
+    entry.add_argument("--repainted", type=Path, metavar="MASK", help="where it was painted")
+    entry.add_argument("--profile", default="default", metavar="NAME_OR_TOML", help="thresholds")
+    entry.add_argument("--json", action="store_true", help="print every check as JSON")
+    entry.add_argument("--out", type=_folder, metavar="DIR", help="takes the annotated pictures")
+    entry.set_defaults(command=_check)
+
+
 def _add_vote(entry: argparse.ArgumentParser) -> None:
     entry.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="one for each arm")
     entry.add_argument("--out", type=_folder, required=True, metavar="DIR", help="goes on there")
@@ -124,6 +143,24 @@ def _add_vote(entry: argparse.ArgumentParser) -> None:
     entry.add_argument("--recalibrate", type=Path, metavar="NEW.toml", help="write a profile")
     entry.add_argument("--profile", default="default", help="that the new profile starts from")
     entry.set_defaults(command=_vote)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", type=Path, required=True, metavar="SUITE.toml")
+    sides = "folder of pictures, or a workflow"
+    parser.add_argument("--baseline", type=Path, metavar="A", help=f"the old version: {sides}")
+    parser.add_argument("--candidate", type=Path, metavar="B", help=f"the new version: {sides}")
+    parser.add_argument("--out", type=_folder, default=Path("out/compare"), metavar="DIR")
+    parser.add_argument("--freeze", action="store_true", help="freeze the suite, run nothing")
+    parser.add_argument(
+        "--factors", type=_count, default=1, metavar="N", help="so many things may have changed"
+    )
+    parser.add_argument(
+        "--keep-strangers", action="store_true", help="count pictures of other scenes as failed"
+    )
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--server", metavar="URL", help="a running ComfyUI, for workflows")
+    parser.set_defaults(command=_compare)
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -168,6 +205,37 @@ def _lint(options: argparse.Namespace) -> int:
     if below:
         _say(f"dressform: {below} of {len(rows)} photos are below grade {options.fail_under}.")
     return FAILED if failed or below else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    import json
+
+    from tqdm import tqdm
+
+    from . import check_command, parse_batch
+
+    scene = check_command.prepare(
+        source=options.source,
+        baseline=options.baseline,
+        person=options.person,
+        mask=options.mask,
+        repainted=options.repainted,
+        profile=options.profile,
+    )
+    results = parse_batch.gather(options.results)
+    rows = []
+    with tqdm(total=len(results), unit="picture", disable=not sys.stderr.isatty()) as bar:
+        for row in check_command.run(results, scene, options.out):
+            rows.append(row)
+            bar.update()
+    if options.json:
+        print(json.dumps(check_command.to_json(rows), indent=1, ensure_ascii=False))
+    else:
+        print(check_command.table(rows))
+    failed = sum(bool(row.error) for row in rows)
+    if failed:
+        _say(f"dressform: {failed} of {len(rows)} pictures could not be checked; it says why.")
+    return 0 if all(check_command.accepted(row) for row in rows) else FAILED
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -257,6 +325,12 @@ def _vote(options: argparse.Namespace) -> int:
         told = vote_command.recalibrate(session, options.profile, options.recalibrate)
         print("\n".join([*told, str(options.recalibrate)]))
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from . import compare_command
+
+    return compare_command.main(options, print)
 
 
 def _comfyui(options: argparse.Namespace) -> int:

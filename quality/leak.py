@@ -20,6 +20,7 @@ LEAST_RADIUS_PX = 3.0  # an area narrower than its double is an edge that moved,
 FEATHER_PX = 4.0  # around the mask: the soft border of a paste
 FIT_PIXELS = 20000
 FIT_ROUNDS = 4
+MOST_LAB = 15.0  # median; a change of all colours beyond a stop of light is itself the fault
 FIT_RIDGE = 0.002
 FEWEST_PIXELS = 100
 LEAST_ERROR = 0.015  # of full scale, about 4 levels: grain and JPEG
@@ -42,7 +43,8 @@ def measure(result: np.ndarray, person: np.ndarray, repaint_mask: np.ndarray) ->
     Returns:
         Share (0 to 1) of the area outside the mask that visibly changed. The map is in CIEDE2000.
         `details` has `changed_count` (pixels with any change), `changed_share`, `largest_levels`
-        and `pasted_share` (visibly changed pixels, where all else is the same bit by bit). An engine that pastes back exactly scores 0 in all.
+        and `pasted_share` (visibly changed pixels, where all else is the same bit by bit). An
+        engine that pastes back exactly scores 0 in all.
     """
     require_picture("result", result)
     require_picture("person", person)
@@ -154,7 +156,9 @@ def _as_lit(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> np.ndar
     start, end = np.c_[smooth[0] / 255.0, np.ones(len(chosen))], smooth[1] / 255.0
     matrix = np.stack([_fit(start, end[:, c], np.eye(4)[c]) for c in range(3)], 1)
     flat = np.c_[before.reshape(-1, 3) / 255.0, np.ones(where.size)] @ matrix
-    return np.clip(np.rint(flat * 255), 0, 255).astype(np.uint8).reshape(before.shape)
+    lit = np.clip(np.rint(flat * 255), 0, 255).astype(np.uint8).reshape(before.shape)
+    gone = np.linalg.norm(to_lab(lit)[where] - to_lab(before)[where], axis=1)
+    return before if np.median(gone) > MOST_LAB else lit
 
 
 def _fit(start: np.ndarray, end: np.ndarray, unchanged: np.ndarray) -> np.ndarray:

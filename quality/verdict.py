@@ -33,6 +33,13 @@ SEVEREST_FIRST = ("fail", "warn", "unmeasurable", "pass")
 VS_BASELINE = "_vs_baseline"
 NO_PERSON = "The person photo and the repainted mask are needed for this."
 NO_SOURCE = "The photo of the garment is needed for this."
+LEAST_LEVELS = 4  # of 255; a picture that varies less shows nothing: all black, as from a NaN
+BLANK = "The picture is one colour all over, nothing is painted on it; make it again."
+ELSEWHERE = (
+    "The garment mask does not lie on the garment: it is that of another photo. Connect the mask "
+    "of this result."
+)
+LEAST_SHARED = 0.2  # intersection over union; a mask of this garment shares more with it
 SAME_PROPORTIONS = 0.02  # of the longer side; a scaled copy is rounded by less
 SAME_PLACE = 0.8  # intersection over union of two masks of a garment that has not moved
 
@@ -100,9 +107,12 @@ def check(
         if mask is not None:
             require_mask(name, mask, result)
     limits = thresholds.load(profile)
+    if result.size and np.ptp(result.reshape(-1, 3), axis=0).max() < LEAST_LEVELS:
+        return _blank(limits)
     # Exact at every pixel, so before anything is reduced.
     leaked = _leak(result, person, repaint_mask) if _asked("leak", only) else None
     given = _reduced(result, source, parsing, person, repaint_mask, baseline, garment_mask)
+    elsewhere = garment_mask is not None and _elsewhere(given)
     measures = _alone(given, only)
     if leaked is not None:
         measures["leak"] = leaked
@@ -119,6 +129,9 @@ def check(
         measures |= found
     if given.baseline is not None:
         measures |= _against_baseline(given, body, only)
+    if elsewhere:
+        asks = [n for n in measures if judging.base(n) in {"shape", *comparison.MEASURES}]
+        measures |= dict.fromkeys(asks, unmeasurable(ELSEWHERE))
     ordered = [name for name in thresholds.CHECKS if name in measures]
     ordered += [name for name in measures if name not in thresholds.CHECKS]
     checks = tuple(judging.judge(name, measures[name], limits) for name in ordered)
@@ -247,6 +260,25 @@ def _place(result: np.ndarray, other: np.ndarray, garment: np.ndarray) -> np.nda
     return None if placed is None else placed.mask
 
 
+def _blank(limits: thresholds.Profile) -> Verdict:
+    """Returns the verdict on a picture of one colour."""
+    found = judging.judge("clipping", Measure(1.0), limits)
+    checks = (found._replace(state="fail", sentence=BLANK),)
+    return Verdict("fail", checks, MappingProxyType({}), limits.name)
+
+
+def _elsewhere(given: Inputs) -> bool:
+    """Tells whether the mask misses a garment that is where it is in the source."""
+    if given.parsing is None or given.source is None or given.place is None:
+        return False
+    garment = given.parsing.garment
+    if given.place.shape != garment.shape or not given.place.any():
+        return False
+    shared = np.count_nonzero(garment & given.place)
+    apart = shared < LEAST_SHARED * np.count_nonzero(garment | given.place)
+    return apart and alignment.aligned(given.result, given.source, garment)
+
+
 def _asked(name: str, only: Collection[str] | None) -> bool:
     return only is None or name in only
 
@@ -256,9 +288,7 @@ def _alone(given: Inputs, only: Collection[str] | None) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
     place = given.place
     if _asked("shape", only):
-        found["shape"] = (
-            unmeasurable(NO_PLACE) if place is None else shape.measure(given.result, place)
-        )
+        found["shape"] = _shape(given)
     if _asked("seam", only):
         found["seam"] = (
             unmeasurable(NO_PERSON)
@@ -327,6 +357,13 @@ def _leak(
     if person is None or repaint_mask is None:
         return unmeasurable(NO_PERSON)
     return leak.measure(result, person, repaint_mask)
+
+
+def _shape(given: Inputs) -> Measure:
+    if given.place is None:
+        return unmeasurable(NO_PLACE)
+    known = None if given.parsing is None else given.parsing.garment
+    return shape.measure(given.result, given.place, known)
 
 
 def _residue(
