@@ -1,5 +1,6 @@
 """How an engine is laid into the memory there is: a ladder of setups, tried from the best down."""
 
+import importlib.util
 import json
 import re
 import struct
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol
 from .painter import Setup
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-PRECISIONS = ("auto", *DTYPES, "fp8")
+PRECISIONS = ("auto", *DTYPES, "fp8", "gguf")
 OFFLOADS = ("auto", "none", "model", "group")
 SPEEDS = ("exact", "cached")
 ON_OFF = ("auto", "on", "off")
@@ -55,12 +56,19 @@ class Sizes(NamedTuple):
         working_bytes: Of the activations of one denoising step.
         decoding_bytes: Of the activations while the autoencoder decodes without tiles.
         denoiser: The name of the network that works at every step, the one stored in 8 bits.
+        gguf_bytes: Of a GGUF file that can take its place; 0 where there is none.
+        plain: Whether it is there without one.
     """
 
     networks: Mapping[str, int]
     working_bytes: int = 0
     decoding_bytes: int = 0
     denoiser: str = DENOISERS[0]
+    gguf_bytes: int = 0
+    plain: bool = True
+
+
+NO_SIZES = Sizes({})
 
 
 class Wishes(NamedTuple):
@@ -93,20 +101,28 @@ class Rung(NamedTuple):
     dtype: str | None = None
 
 
-# Exact before quick: moving whole networks costs seconds for each picture, 8 bits cost accuracy,
-# moving layers costs seconds for each step.
+# Exact before quick: moving whole networks costs seconds for each picture, fewer bits cost
+# accuracy, moving layers costs seconds for each step. Where a GGUF file lies it is taken instead of
+# 8 bits: whoever put it there chose how many bits to spend.
 LADDER = (
     Rung("none", "none", False),
     Rung("none", "none", True),
     Rung("none", "model", False),
     Rung("none", "model", True),
     Rung("fp8", "none", True),
+    Rung("gguf", "none", True),
     Rung("fp8", "model", True),
+    Rung("gguf", "model", True),
     Rung("none", "group", True),
     Rung("fp8", "group", True),
+    Rung("gguf", "group", True),
 )
 # Where the processor and the device share one memory there is nowhere to move a network to.
-SHARED_LADDER = (*LADDER[:2], Rung("none", "none", True, "bfloat16"))
+SHARED_LADDER = (
+    *LADDER[:2],
+    Rung("none", "none", True, "bfloat16"),
+    Rung("gguf", "none", True, "bfloat16"),
+)
 
 
 def choose(
@@ -132,29 +148,27 @@ def choose(
         attention=wishes.attention,
         speed=wishes.speed,
     )
-    setups = list(_descend(top, wishes, precisions))
+    setups = list(_descend(top, wishes, precisions, sizes))
     return next((one for one in setups if needed_bytes(sizes, one) <= free_bytes), setups[-1])
 
 
-def cheaper(setup: Setup, wishes: Wishes = NO_WISHES) -> Setup | None:
+def cheaper(setup: Setup, wishes: Wishes = NO_WISHES, sizes: Sizes = NO_SIZES) -> Setup | None:
     """Returns the next setup down the ladder, None at its foot.
 
     Args:
         setup: The one that did not fit.
         wishes: Of the user; what is not "auto" is kept.
+        sizes: Of the engine, for what lies there.
     """
     top = setup._replace(offload="none", quantization="none", vae_tiling=False)
-    setups = list(_descend(top, wishes, tuple(PRECISIONS[1:])))
+    setups = list(_descend(top, wishes, tuple(PRECISIONS[1:]), sizes))
     below = setups[setups.index(setup) + 1 :] if setup in setups else setups[-1:]
     return next((one for one in below if one != setup), None)
 
 
 def needed_bytes(sizes: Sizes, setup: Setup | Rung) -> int:
     """Returns the bytes of the device that a setup needs at its peak."""
-    wide = 2 if setup.dtype == "float32" else 1
-    networks = {name: count * wide for name, count in sizes.networks.items()}
-    if setup.quantization == "fp8" and sizes.denoiser in networks:
-        networks[sizes.denoiser] = int(sizes.networks[sizes.denoiser] * FP8_SHARE)
+    networks = _held(sizes, setup)
     largest = max(networks.values(), default=0)
     held = {
         "none": sum(networks.values()),
@@ -162,7 +176,26 @@ def needed_bytes(sizes: Sizes, setup: Setup | Rung) -> int:
         "group": int(GROUP_SHARE * largest),
     }[setup.offload]
     decoding = sizes.decoding_bytes * (TILED_SHARE if setup.vae_tiling else 1)
-    return int(FRAGMENTATION * (held + wide * max(sizes.working_bytes, decoding)))
+    working = max(sizes.working_bytes, decoding)
+    return int(FRAGMENTATION * (held + _wide(setup) * working))
+
+
+def held_bytes(sizes: Sizes, setup: Setup) -> int:
+    """Returns the bytes of all networks, on the device or off it."""
+    return sum(_held(sizes, setup).values())
+
+
+def _held(sizes: Sizes, setup: Setup | Rung) -> dict[str, int]:
+    networks = {name: count * _wide(setup) for name, count in sizes.networks.items()}
+    if setup.quantization == "gguf":
+        networks[sizes.denoiser] = sizes.gguf_bytes
+    elif setup.quantization == "fp8" and sizes.denoiser in networks:
+        networks[sizes.denoiser] = int(sizes.networks[sizes.denoiser] * FP8_SHARE)
+    return networks
+
+
+def _wide(setup: Setup | Rung) -> int:
+    return 2 if setup.dtype == "float32" else 1
 
 
 def measure(paths: Mapping[str, Path], pixels: int) -> Sizes:
@@ -173,6 +206,7 @@ def measure(paths: Mapping[str, Path], pixels: int) -> Sizes:
         pixels: Area of the pictures that it paints.
     """
     networks: dict[str, int] = {}
+    quantized = [file for path in paths.values() for file in gguf_files(path)]
     for key, path in paths.items():
         files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
         parts: dict[str, dict[str, int]] = {}
@@ -188,7 +222,21 @@ def measure(paths: Mapping[str, Path], pixels: int) -> Sizes:
         working_bytes=WORKING_BYTES_PER_PIXEL * pixels,
         decoding_bytes=DECODING_BYTES_PER_PIXEL * pixels,
         denoiser=next((name for name in DENOISERS if name in networks), DENOISERS[0]),
+        gguf_bytes=max((file.stat().st_size for file in quantized), default=0)
+        if reads_gguf()
+        else 0,
+        plain=not quantized or any(name in networks for name in DENOISERS),
     )
+
+
+def gguf_files(folder: Path) -> list[Path]:
+    """Returns the GGUF files that can be the transformer of a folder in diffusers' layout."""
+    return sorted([*folder.glob("*.gguf"), *(folder / DENOISERS[0]).glob("*.gguf")])
+
+
+def reads_gguf() -> bool:
+    """Returns whether the package is installed that reads GGUF files; the pack does not need it."""
+    return importlib.util.find_spec("gguf") is not None
 
 
 def weights_count(file: Path) -> int:
@@ -238,26 +286,43 @@ def precisions_of(kind: str, capability: tuple[int, int] = (0, 0)) -> tuple[str,
     return ("fp32", "bf16") if kind == "cpu" else ("bf16", "fp16", "fp32")
 
 
-def _descend(top: Setup, wishes: Wishes, works_in: tuple[str, ...]) -> Iterator[Setup]:
+def _descend(
+    top: Setup, wishes: Wishes, works_in: tuple[str, ...], sizes: Sizes
+) -> Iterator[Setup]:
     """The setups of a ladder from the top, each once, with the user's wishes put in."""
     shared = top.device.split(":")[0] in ("cpu", "mps")
     seen = set()
     for rung in SHARED_LADDER if shared else LADDER:
-        if rung.quantization == "fp8" and (
-            "fp8" not in works_in or wishes.precision not in ("auto", "fp8")
-        ):
+        if not _open(rung, wishes, works_in, sizes):
             continue
         setup = top._replace(
-            quantization="fp8" if wishes.precision == "fp8" else rung.quantization,
+            quantization=_quantization(rung, wishes, sizes),
             offload=rung.offload if wishes.offload == "auto" else wishes.offload,
             vae_tiling=rung.vae_tiling
             if wishes.vae_tiling == "auto"
             else wishes.vae_tiling == "on",
-            dtype=top.dtype if wishes.precision != "auto" else rung.dtype or top.dtype,
+            dtype=top.dtype if wishes.precision in DTYPES else rung.dtype or top.dtype,
         )
         if setup not in seen:
             seen.add(setup)
             yield setup
+
+
+def _open(rung: Rung, wishes: Wishes, works_in: tuple[str, ...], sizes: Sizes) -> bool:
+    """Whether a rung may be stepped on: there is what it takes, and no wish against it."""
+    if rung.quantization == "none":
+        return True
+    if wishes.precision not in ("auto", rung.quantization):
+        return False
+    if rung.quantization == "fp8":
+        return "fp8" in works_in and (wishes.precision == "fp8" or not sizes.gguf_bytes)
+    return bool(sizes.gguf_bytes)
+
+
+def _quantization(rung: Rung, wishes: Wishes, sizes: Sizes) -> str:
+    if not sizes.plain:
+        return "gguf"  # there is nothing else
+    return wishes.precision if wishes.precision in ("fp8", "gguf") else rung.quantization
 
 
 def _dtype(device: str, wishes: Wishes, works_in: tuple[str, ...]) -> str:

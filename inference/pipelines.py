@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import loras as lora_stacks
+from . import memory
 from .painter import Lora, PaintRequest, Progress, Setup, Spec
 from .recall import Recall
 
@@ -30,8 +31,8 @@ def read(kind: Any, folder: Path, setup: Setup, **parts: Any) -> Any:
     Args:
         kind: A pipeline class of diffusers.
         folder: With model_index.json, configurations, tokenizers and safetensors files.
-        setup: For its dtype. A *.gguf file in the folder, or in its folder transformer/, is
-            the transformer whatever the setup says: whoever put it there wants it.
+        setup: For its dtype, and for its quantization: with "gguf", and where there is nothing
+            else, the transformer is a *.gguf file in the folder or in its folder transformer/.
         parts: Networks that are loaded already, by name.
 
     Raises:
@@ -85,17 +86,23 @@ def _has_plain(folder: Path) -> bool:
 
 
 def _gguf(folder: Path, setup: Setup) -> Any:
-    """Returns the transformer of a GGUF file, None where there is no such file."""
+    """Returns the transformer of a GGUF file, None where another is to be taken."""
     import diffusers
     import torch
 
-    found = sorted([*folder.glob("*.gguf"), *(folder / "transformer").glob("*.gguf")])
-    if not found and setup.quantization != "gguf":
+    found = memory.gguf_files(folder)
+    plain = any((folder / "transformer").glob("*.safetensors"))
+    if setup.quantization != "gguf" and (plain or not found):
         return None
     if len(found) != 1:
         raise RuntimeError(
             f"{folder} must hold one .gguf file of the transformer, got {len(found)}. "
             "Leave one there, or choose another precision."
+        )
+    if not memory.reads_gguf():
+        raise RuntimeError(
+            f"the package gguf must be installed to read {found[0].name}, got none. Run: "
+            "pip install gguf"
         )
     dtype = getattr(torch, setup.dtype)
     named = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))

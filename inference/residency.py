@@ -65,7 +65,7 @@ def paint(
         try:
             pictures, seconds = _attempt(cleared, order, request, setup, progress)
         except torch.OutOfMemoryError:
-            spent, setup = setup, memory.cheaper(setup, wishes)
+            spent, setup = setup, memory.cheaper(setup, wishes, _sizes(cleared))
         else:
             _FITTING[_wanted(cleared, wishes)] = setup
             return Run(pictures, setup, seconds, notices)
@@ -118,8 +118,7 @@ def _attempt(
     def load() -> Painter:
         return engines.module(cleared.engine).load(cleared.paths, setup)
 
-    wide = 2 if setup.dtype == "float32" else 1
-    size = wide * sum(_sizes(cleared).networks.values())
+    size = memory.held_bytes(_sizes(cleared), setup)
     with WARM.lease(_key(cleared, setup), load, size) as painter:
         painter.set_loras(order.settings.loras)
         loaded = time.perf_counter()

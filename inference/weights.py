@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import memory
+
 MANIFEST = Path(__file__).parent / "weights.json"
 PACK = Path(__file__).parents[1]
 FOLDER_VARIABLE = "DRESSFORM_WEIGHTS"
@@ -151,7 +153,8 @@ def lacking(wanted: Entry, folder: Path) -> list[str]:
     """Returns what a folder lacks to be loaded; nothing is read but the indexes of shards.
 
     The files need not be those that weights.json lists: weights saved anew, in other shards or
-    another precision, are as good. What counts is that every network is there and whole.
+    another precision, are as good, and so is a GGUF file of the transformer. What counts is that
+    every network is there and whole.
 
     Args:
         wanted: Some weights.
@@ -166,6 +169,8 @@ def lacking(wanted: Entry, folder: Path) -> list[str]:
 def _gaps(folder: Path, part: Path) -> list[str]:
     """What the folder of one network lacks."""
     held = {file.name for file in (folder / part).glob(f"*{WEIGHTS_SUFFIX}")}
+    if not held and part.name == memory.DENOISERS[0] and memory.gguf_files(folder):
+        return []
     if not held:
         return [(part / f"*{WEIGHTS_SUFFIX}").as_posix()]
     if any("-of-" not in name for name in held):

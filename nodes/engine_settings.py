@@ -36,8 +36,8 @@ class EngineSettings(io.ComfyNode):
                     "precision",
                     options=list(memory.PRECISIONS),
                     default="auto",
-                    tooltip="fp8 takes about half the memory of the largest network and is a "
-                    "little less accurate; fp32 takes twice that of bf16.",
+                    tooltip="fp8 halves the largest network, a little less accurate; gguf takes it "
+                    "from a GGUF file beside the weights; fp32 takes twice that of bf16.",
                 ),
                 io.Combo.Input(
                     "offload",

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tiny_flux2
-from dressform.inference import flux2_klein, references
+from dressform.inference import flux2_klein, memory, references
 from dressform.inference.painter import TASKS, PaintRequest, Setup
 
 TRY_ON, MANNEQUIN_TO_MODEL = TASKS
@@ -178,9 +178,11 @@ def test_weights_that_are_not_distilled_are_guided(diffusers, tmp_path, asked):
     painter.close()
 
 
-def test_a_gguf_file_is_the_transformer(diffusers, paths, painter, asked, tmp_path):
+@pytest.fixture
+def quantized(paths, painter, tmp_path):
+    """The weights with a GGUF file of their transformer beside them."""
     gguf = pytest.importorskip("gguf")
-    folder = shutil.copytree(paths["flux2-klein-4b"], tmp_path / "weights")
+    folder = shutil.copytree(paths["flux2-klein-4b"], tmp_path / "flux2-klein-4b")
     writer = gguf.GGUFWriter(folder / "klein.gguf", "flux")
     for name, value in painter.pipeline.transformer.state_dict().items():
         values = value.float().numpy()
@@ -193,15 +195,65 @@ def test_a_gguf_file_is_the_transformer(diffusers, paths, painter, asked, tmp_pa
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    for file in (folder / "transformer").glob("*.safetensors"):
-        file.unlink()
-    loaded = flux2_klein.load({"flux2-klein-4b": folder}, Setup())
-    block = loaded.pipeline.transformer.transformer_blocks[0]
-    assert type(block.attn.to_q).__name__ == "GGUFLinear"
+    return folder
+
+
+def is_gguf(painter):
+    block = painter.pipeline.transformer.transformer_blocks[0]
+    return type(block.attn.to_q).__name__ == "GGUFLinear"
+
+
+@pytest.mark.parametrize("offload", ["none", "group"])
+def test_a_gguf_file_is_the_transformer_where_the_setup_says_so(quantized, painter, asked, offload):
+    setup = Setup(quantization="gguf", offload=offload)
+    loaded = flux2_klein.load({"flux2-klein-4b": quantized}, setup)
+    assert is_gguf(loaded)
     painted = loaded.paint(asked, silent)[0]
     # 8 bits with a scale for every 32 weights change next to nothing.
     assert np.abs(painted.astype(int) - painter.paint(asked, silent)[0]).max() <= 3
     loaded.close()
-    shutil.copy(folder / "klein.gguf", folder / "other.gguf")
+    loaded = flux2_klein.load({"flux2-klein-4b": quantized}, Setup())
+    assert not is_gguf(loaded)
+    assert np.array_equal(loaded.paint(asked, silent)[0], painter.paint(asked, silent)[0])
+    loaded.close()
+
+
+def test_a_gguf_file_is_the_transformer_where_there_is_no_other(quantized, monkeypatch):
+    for file in (quantized / "transformer").glob("*.safetensors"):
+        file.unlink()
+    loaded = flux2_klein.load({"flux2-klein-4b": quantized}, Setup())
+    assert is_gguf(loaded)
+    loaded.close()
+    shutil.copy(quantized / "klein.gguf", quantized / "other.gguf")
     with pytest.raises(RuntimeError, match=r"must hold one \.gguf file .*, got 2\. "):
-        flux2_klein.load({"flux2-klein-4b": folder}, Setup())
+        flux2_klein.load({"flux2-klein-4b": quantized}, Setup())
+    (quantized / "other.gguf").unlink()
+    monkeypatch.setattr(memory, "reads_gguf", lambda: False)
+    with pytest.raises(RuntimeError, match=r"gguf must be installed .* Run: pip install gguf"):
+        flux2_klein.load({"flux2-klein-4b": quantized}, Setup())
+
+
+def test_memory_that_is_short_takes_the_gguf_file_that_lies_there(quantized, asked, monkeypatch):
+    """From the files on the disk to the painted picture, as the nodes do it."""
+    from dressform.inference import clearance, residency
+    from dressform.inference.order import Host, Order
+
+    class Full:
+        device = "cpu"
+
+        def free_bytes(self):
+            return 0
+
+        def release(self, wanted_bytes):
+            pass
+
+    order = Order(engine="flux2-klein")
+    host = Host(Full(), (quantized.parent,))
+    cleared = clearance.clear(order, TRY_ON, host.folders)
+    run = residency.paint(cleared, order, asked, host, silent)
+    assert (run.setup.quantization, run.setup.dtype) == ("gguf", "bfloat16")
+    assert run.pictures[0].shape == asked.image.shape
+    [resident] = residency.WARM.residents()
+    with residency.WARM.lease(resident.key, None, 0) as painter:
+        assert is_gguf(painter)
+    residency.WARM.evict_all()

@@ -75,6 +75,75 @@ def test_where_nothing_fits_the_smallest_is_tried():
     assert (chosen.device, chosen.quantization, chosen.offload) == ("cuda:1", "fp8", "group")
 
 
+KLEIN_GGUF = KLEIN._replace(gguf_bytes=2_600_000_000)  # 4 bits and their scales
+# With a text encoder that is not the largest network.
+TERSE_GGUF = KLEIN_GGUF._replace(networks={**KLEIN.networks, "text_encoder": 2 * GB})
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "quantization", "offload"),
+    [(24, "none", "none"), (13, "none", "model"), (9, "none", "group")],
+)
+def test_gguf_file_is_not_touched_where_16_bits_fit(free_gb, quantization, offload):
+    chosen = memory.choose(
+        free_gb * GB, KLEIN._replace(gguf_bytes=9_000_000_000), device="cuda", precisions=GPU
+    )
+    assert (chosen.quantization, chosen.offload) == (quantization, offload)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "free_gb", "expected"),
+    [
+        (KLEIN_GGUF, 24, ("none", "none")),
+        (KLEIN_GGUF, 13, ("none", "model")),
+        (TERSE_GGUF, 8, ("gguf", "none")),
+        (TERSE_GGUF, 6, ("gguf", "model")),
+        (TERSE_GGUF, 3.5, ("none", "group")),
+        (TERSE_GGUF, 3, ("gguf", "group")),
+    ],
+)
+def test_gguf_file_is_taken_instead_of_8_bits_when_memory_is_short(sizes, free_gb, expected):
+    chosen = memory.choose(free_gb * GB, sizes, device="cuda", precisions=GPU)
+    assert (chosen.quantization, chosen.offload) == expected
+    assert memory.needed_bytes(sizes, chosen) <= free_gb * GB
+    seen = [chosen]
+    while (lower := memory.cheaper(seen[-1], sizes=sizes)) is not None:
+        seen.append(lower)
+    assert {one.quantization for one in seen} <= {"none", "gguf"}
+    assert (seen[-1].quantization, seen[-1].offload) == ("gguf", "group")
+
+
+def test_processor_takes_a_gguf_file_at_the_foot_of_its_ladder():
+    chosen = memory.choose(0, KLEIN_GGUF, device="cpu", precisions=("fp32", "bf16"))
+    assert (chosen.quantization, chosen.offload, chosen.dtype) == ("gguf", "none", "bfloat16")
+
+
+def test_where_nothing_but_a_gguf_file_lies_every_setup_takes_it():
+    alone = KLEIN_GGUF._replace(plain=False)
+    for free_gb in (80, 12, 1):
+        chosen = memory.choose(free_gb * GB, alone, device="cuda", precisions=GPU)
+        assert chosen.quantization == "gguf"
+
+
+@pytest.mark.parametrize(
+    ("precision", "quantization"), [("gguf", "gguf"), ("fp8", "fp8"), ("bf16", "none")]
+)
+@pytest.mark.parametrize("free_gb", [2, 80])
+def test_gguf_file_yields_to_a_wish(precision, quantization, free_gb):
+    chosen = memory.choose(
+        free_gb * GB, KLEIN_GGUF, Wishes(precision=precision), device="cuda", precisions=GPU
+    )
+    assert chosen.quantization == quantization
+
+
+def test_gguf_weights_are_not_widened():
+    one = Setup(device="cuda", dtype="bfloat16", quantization="gguf")
+    rest = sum(count for name, count in KLEIN.networks.items() if name != "transformer")
+    assert memory.held_bytes(KLEIN_GGUF, one) == rest + KLEIN_GGUF.gguf_bytes
+    wide = one._replace(dtype="float32")
+    assert memory.held_bytes(KLEIN_GGUF, wide) == 2 * rest + KLEIN_GGUF.gguf_bytes
+
+
 def test_old_device_computes_in_fp16():
     assert (
         memory.choose(80 * GB, SDXL, device="cuda", precisions=("fp16", "fp8")).dtype == "float16"
@@ -184,6 +253,32 @@ def test_networks_are_measured_by_their_headers(tmp_path):
     assert sizes.networks == {"unet": 214, "vae": 6, "lora": 10, "net": 8}
     assert sizes.denoiser == "unet"
     assert sizes.decoding_bytes > sizes.working_bytes > 0
+    assert (sizes.gguf_bytes, sizes.plain) == (0, True)
+
+
+def test_gguf_file_is_measured_beside_the_transformer_or_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "reads_gguf", lambda: True)
+    base = tmp_path / "base"
+    plain = write(base / "transformer" / "d.safetensors", a=[100])
+    write(base / "vae" / "d.safetensors", a=[3])
+    (base / "klein.gguf").write_bytes(b"x" * 70)
+    sizes = memory.measure({"base": base}, pixels=1000)
+    assert (sizes.gguf_bytes, sizes.plain, sizes.denoiser) == (70, True, "transformer")
+    assert memory.held_bytes(sizes, Setup(dtype="bfloat16")) == 206
+    plain.unlink()
+    sizes = memory.measure({"base": base}, pixels=1000)
+    assert (sizes.gguf_bytes, sizes.plain, sizes.denoiser) == (70, False, "transformer")
+    chosen = memory.choose(10**15, sizes, device="cuda", precisions=GPU)
+    assert memory.held_bytes(sizes, chosen) == 76
+
+
+def test_gguf_file_that_nothing_can_read_is_not_reckoned_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "reads_gguf", lambda: False)
+    write(tmp_path / "transformer" / "d.safetensors", a=[100])
+    (tmp_path / "klein.gguf").write_bytes(b"x" * 70)
+    sizes = memory.measure({"base": tmp_path}, pixels=1000)
+    assert sizes.gguf_bytes == 0
+    assert memory.choose(0, sizes, device="cuda", precisions=GPU).quantization == "fp8"
 
 
 @pytest.mark.parametrize(

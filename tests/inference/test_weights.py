@@ -55,6 +55,16 @@ def test_missing_network_is_named(tmp_path):
     assert f'dressform weights get sd15-inpainting --to "{tmp_path}"' in told
 
 
+def test_gguf_file_takes_the_place_of_the_transformer_and_of_nothing_else(tmp_path):
+    folder = tmp_path / "flux2-klein-4b"
+    put(folder, "vae/m.safetensors", "text_encoder/m.safetensors", "transformer/config.json")
+    assert weights.find("flux2-klein-4b", [tmp_path]) is None
+    put(folder, "any-Q4_K_M.gguf")
+    assert weights.find("flux2-klein-4b", [tmp_path]) == folder
+    (folder / "vae" / "m.safetensors").unlink()
+    assert weights.lacking(weights.entry("flux2-klein-4b"), folder) == ["vae/*.safetensors"]
+
+
 def test_missing_shard_is_named(tmp_path):
     folder = tmp_path / "sd15-inpainting"
     put(folder, "vae/m.safetensors", "unet/m-00001-of-00002.safetensors")
