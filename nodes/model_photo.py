@@ -100,6 +100,11 @@ class MakeModelPhoto(io.ComfyNode):
                     tooltip="How much of each pixel shows the garment; for Check Quality.",
                 ),
                 *painted.more_outputs(),
+                io.Image.Output(
+                    display_name="painted_on",
+                    tooltip="The photo that was painted on: image, or person for warp; as person "
+                    "for Check Quality.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
             has_intermediate_output=True,
@@ -188,7 +193,6 @@ class MakeModelPhoto(io.ComfyNode):
                 cleared=cleared,
             )
 
-        on_person = cleared.entry.family == "warp" and person is not None
-        return painted.output(
-            cls, person if on_person and person is not None else image, painted.each(pairs, paint)
-        )
+        results = painted.each(pairs, paint)
+        painted_on = image if person is None or cleared.entry.family != "warp" else person
+        return painted.output(cls, painted_on, results, with_photo=True)

@@ -46,7 +46,11 @@ def each(pairs: Sequence[dict], paint: Callable[[int, dict, Progress], Painted])
 
 
 def output(
-    node: type[io.ComfyNode], photo: torch.Tensor, results: Sequence[Painted]
+    node: type[io.ComfyNode],
+    photo: torch.Tensor,
+    results: Sequence[Painted],
+    *,
+    with_photo: bool = False,
 ) -> io.NodeOutput:
     """Returns the node's outputs.
 
@@ -54,6 +58,7 @@ def output(
         node: Whose they are.
         photo: (B or 1, H, W, 3 or 4) IMAGE that was painted on.
         results: Of each picture of the batch; all with as many images.
+        with_photo: Whether the photo itself is the last output, once for each picture.
     """
     masks = [one.repainted for one in results]
     best = tensors.stitch(photo, [one.images[0] for one in results], masks)
@@ -74,5 +79,13 @@ def output(
         tensors.from_masks([one.generated for one in results]),
         candidates,
         json.dumps(reports if len(reports) > 1 else reports[0], ensure_ascii=False),
+        *([_opaque(photo, len(results))] if with_photo else []),
         ui=feedback.preview(node, best, [line for one in results for line in one.warnings]),
     )
+
+
+def _opaque(photo: torch.Tensor, count: int) -> torch.Tensor:
+    """Returns a photo as the pictures painted on it have it where nothing was painted."""
+    colors = photo[..., :3]
+    size = (count, *colors.shape[1:3], 3)
+    return colors.float().expand(size).clone()
