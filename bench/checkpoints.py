@@ -22,6 +22,7 @@ def builder(name: str) -> ModuleType:
         import diffusers.utils.logging
         import transformers.utils.logging
 
-        diffusers.utils.logging.disable_progress_bar()
-        transformers.utils.logging.disable_progress_bar()
+        for library in (diffusers, transformers):  # they say much of weights that nobody trained
+            library.utils.logging.disable_progress_bar()
+            library.utils.logging.set_verbosity_error()
         return importlib.import_module(f"tiny_{name}")
