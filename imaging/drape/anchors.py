@@ -45,6 +45,7 @@ class Placement(NamedTuple):
         body: (H', W') float32, silhouette of the person as `occlusion.body` returns it.
         person_pose: In pixels of the person photo.
         figure: (h, w) bool, the garment with its mannequin; None where no mannequin is known.
+        settled: As in `placing.Place`: then small differences of the outlines are noise.
     """
 
     matrix: np.ndarray
@@ -53,6 +54,7 @@ class Placement(NamedTuple):
     body: np.ndarray
     person_pose: Pose
     figure: np.ndarray | None = None
+    settled: bool = False
 
     @property
     def scale(self) -> float:
@@ -87,6 +89,8 @@ class Placement(NamedTuple):
 
     def believed(self, missing: float) -> float:
         """Returns what of a lack, in pixels of the person photo, is more than noise."""
+        if not self.settled:
+            return max(missing, 0.0)
         share = skinning.smoothstep(np.array(missing / self.torso), *OUTLINE_NOISE)
         return missing * float(share)
 

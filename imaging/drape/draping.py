@@ -98,7 +98,8 @@ def drape(
 ) -> Draping:
     """Maps a garment onto a person by a similarity, a spline for the torso and bones for limbs.
 
-    Spline and bones follow a joint only as far as it stands out from what joints are wrong by.
+    On a person who stands where the garment's wearer stood, spline and bones follow a joint only as
+    far as it stands out from what joints are wrong by; elsewhere joints are all that is known.
 
     Args:
         mask: (h, w) bool, the garment; not empty.
@@ -107,7 +108,7 @@ def drape(
         region: One of `parsing.REGIONS`.
         body: Silhouette of the person as `occlusion.body` returns it; with it the garment's
             shoulders and sides are brought out to the person's.
-        place: Where the garment comes to lie; None follows the joints.
+        place: Where the garment comes to lie; None follows the joints alone.
         figure: (h, w) bool, the garment with its mannequin, where that is known.
 
     Returns:
@@ -116,12 +117,13 @@ def drape(
     framed = skinning.frame(mask, garment_pose)
     lines = skinning.sides(framed)
     aligned = placing.align(garment_pose, person_pose, region)
-    matrix, settled = place or Place(aligned, False)
+    place = place or Place(aligned, False)
+    matrix, settled = place
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     cloth = mesh.cover(mask, CELLS)
-    pairs = _joint_pairs(matrix, aligned, garment_pose, person_pose, region)
+    pairs = _joint_pairs(place, aligned, garment_pose, person_pose, region)
     if body is not None:
-        laid = anchors.Placement(matrix, mask, garment_pose, body, person_pose, figure)
+        laid = anchors.Placement(matrix, mask, garment_pose, body, person_pose, figure, settled)
         pairs += anchors.sides(laid)
         pairs += anchors.waist(laid) if region == "lower" else anchors.shoulders(laid)
     spline = _torso(matrix, pairs, _box(mask))
@@ -135,7 +137,7 @@ def drape(
     for limb, share in zip(limbs, shares, strict=True):
         across = scale * anchors.widening(limb, mask, body, person_pose, scale)
         own = settled or _in_sight(limb, garment_pose)
-        onto = _posed(limb, matrix, garment_pose if own else None, person_pose)
+        onto = _posed(limb, place, garment_pose if own else None, person_pose)
         onto += thin_plate.apply(spline, limb.source[0]) - onto[0]
         bends.append(_bend(limb, share, cloth.points, onto, (scale, across)))
     trunk = torso.copy()
@@ -183,12 +185,12 @@ def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _joint_pairs(
-    matrix: np.ndarray, aligned: np.ndarray, garment_pose: Pose, person_pose: Pose, region: str
+    place: Place, aligned: np.ndarray, garment_pose: Pose, person_pose: Pose, region: str
 ) -> Pairs:
     """Pairs the torso's joints: where they are and where they should come to lie.
 
     Where a joint should lie is told by how it differs from the joints' own similarity `aligned`,
-    so that `matrix` may know better where the whole body is.
+    as `place` may know better where the whole body is.
     """
     torso = max(float(np.hypot(*np.subtract(*skinning.spine(person_pose)))), 1e-6)
     pairs = []
@@ -197,9 +199,9 @@ def _joint_pairs(
             continue
         source = skinning.point(garment_pose, name)
         away = skinning.point(person_pose, name) - skinning.transform(aligned, source)
-        low, high = JOINT_NOISE
-        away = away * skinning.smoothstep(np.hypot(*away) / torso, low, high)
-        pairs.append((source, skinning.transform(matrix, source) + pull * away))
+        if place.settled:
+            away = away * skinning.smoothstep(np.hypot(*away) / torso, *JOINT_NOISE)
+        pairs.append((source, skinning.transform(place.matrix, source) + pull * away))
     return pairs
 
 
@@ -221,12 +223,12 @@ def _in_sight(limb: Limb, pose: Pose) -> bool:
     return any(pose.keypoints[name].confidence >= 1 for name in limb.names[1:])
 
 
-def _posed(limb: Limb, matrix: np.ndarray, wearer: Pose | None, person: Pose) -> np.ndarray:
+def _posed(limb: Limb, place: Place, wearer: Pose | None, person: Pose) -> np.ndarray:
     """Turns and stretches the limb's cloth as the wearer's bones turn into the person's.
 
     Args:
         limb: As the cloth lies.
-        matrix: (2, 3) float64, where the whole garment comes to lie.
+        place: Where the whole garment comes to lie.
         wearer: In the garment photo; None where it has no such limb: then the cloth's own axis
             turns into the person's bones.
         person: In the person photo.
@@ -238,11 +240,12 @@ def _posed(limb: Limb, matrix: np.ndarray, wearer: Pose | None, person: Pose) ->
     bones = cloth if wearer is None else np.stack([skinning.point(wearer, n) for n in limb.names])
     wanted = np.stack([skinning.point(person, name) for name in limb.names])
     before, after = (np.diff(points, axis=0) @ (1, 1j) for points in (bones, wanted))
-    placed = complex(matrix[0, 0], matrix[1, 0])
+    placed = complex(place.matrix[0, 0], place.matrix[1, 0])
     change = after / np.where(np.abs(before) > 1e-6, before * placed, 1e-6)
     turn, length = np.angle(change), np.log(np.maximum(np.abs(change), 1e-6))
-    turn = turn * skinning.smoothstep(np.abs(turn), *TURN_NOISE)
-    length = length * skinning.smoothstep(np.abs(length), *LENGTH_NOISE)
+    if place.settled:
+        turn = turn * skinning.smoothstep(np.abs(turn), *TURN_NOISE)
+        length = length * skinning.smoothstep(np.abs(length), *LENGTH_NOISE)
     moved = np.diff(cloth, axis=0) @ (1, 1j) * placed * np.exp(length + 1j * turn)
     ends = np.cumsum(np.concatenate([[0], moved]))
     return np.stack([np.real(ends), np.imag(ends)], 1)
