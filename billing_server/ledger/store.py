@@ -185,8 +185,13 @@ def write(
     posted: Sequence[Posted],
     alerts: Sequence[tuple[int, Alert]],
     now: datetime,
+    *,
+    commit: bool,
 ) -> None:
-    """Writes what a batch posted; the trigger on entries moves the balances."""
+    """Writes what a batch posted; the trigger on entries moves the balances.
+
+    To commit in the same round trip is for the transaction's owner to ask for.
+    """
     told = [*alerts, *((p.movement.account, a) for p in posted for a in p.decision.alerts)]
     topics = [(account, "budget", key, Jsonb(what), now) for account, (key, what) in told]
     grants = [p.decision.grant for p in posted if p.decision.grant is not None]
@@ -220,7 +225,7 @@ def write(
         (SET_HEADS, [(one.account, one.seq, one.head) for one in states]),
     )
     statements = [(sql, _columns(rows, len(rows[0]))) for sql, rows in tables if rows]
-    _ask(connection, statements)
+    _ask(connection, [*statements, *([("COMMIT", [])] if commit else [])])
 
 
 def _entries(posted: Posted) -> list[tuple]:

@@ -119,3 +119,13 @@ def test_private_folder_is_refused_for_root(folder, monkeypatch):
     place.parent.chmod(0o700)
     with pytest.raises(RuntimeError, match="a folder that the user who runs PostgreSQL can reach"):
         embedded.start(place / "data")
+
+
+@pytest.mark.postgres
+def test_server_that_dies_comes_back_at_the_same_place(user, eventually):
+    url = user().stdout.readline().strip()
+    file = user.place / "data" / "postmaster.pid"
+    number = file.read_text().split()[0]
+    os.kill(int(number), signal.SIGKILL)
+    eventually(lambda: file.exists() and file.read_text().split()[0] != number)
+    eventually(lambda: answers(url))

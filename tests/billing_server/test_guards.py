@@ -39,7 +39,7 @@ COPY = """INSERT INTO ledger.movement (account_id, seq, kind, amount, names, key
 @pytest.mark.parametrize("table", ["movement", "entry", "rate", "anchor", "anchor_head"])
 @pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "TRUNCATE"])
 def test_journal_is_never_changed(held, refused, table, verb):
-    column = {"rate": "id", "anchor": "id"}.get(table, "account_id")
+    column = {"rate": "version", "anchor": "id"}.get(table, "account_id")
     sql = {
         "UPDATE": f"UPDATE ledger.{table} SET {column} = {column}",
         "DELETE": f"DELETE FROM ledger.{table}",

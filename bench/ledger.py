@@ -1,0 +1,248 @@
+"""Measures the ledger beside pgbench, on the same PostgreSQL, in the same run, as ratios.
+
+    python bench/ledger.py [--clients N] [--seconds S] [--rounds R] [--entries N] [--folder DIR]
+
+A pair is a hold and its capture, each answered after a commit that is written through to the disk
+(fsync and synchronous_commit are on). What is compared is measured in turns, and the median taken:
+
+* pairs over 100 accounts, against transactions of pgbench's own test (tpcb-like, prepared);
+* pairs of one hot account, against the same requests with a transaction for each;
+* the latency of holds at half of the pairs that were reached, from the time they were due;
+* pairs in a ledger with N entries, against one with a thousand.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from dressform.billing_server import database, embedded
+from dressform.billing_server.ledger import CREDIT, Ledger, Request
+from tqdm import tqdm
+
+# Pairs to pgbench, hot account to one by one, p99 of holds in ms, cost of a pair at N entries.
+BARS = {"pairs": 0.5, "hot": 10.0, "p99_ms": 50.0, "growth": 1.25}
+ACCOUNTS = 100
+LASTS = timedelta(hours=1)
+SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "max_connections": "200"}
+
+
+class Load:
+    """Clients that hold and capture, each a thread, each its own accounts in turn."""
+
+    def __init__(self, engine: sa.Engine, accounts: int) -> None:
+        self.ledger = Ledger(engine)
+        name = uuid.uuid4().hex
+        self.accounts = [self.ledger.open_account(f"{name}-{n}") for n in range(accounts)]
+        for account in self.accounts:
+            self.ledger.grant(account, 10**9 * CREDIT, "paid", key="grant")
+        self.rate = self.ledger.add_rate(name, 1000).id
+
+    def pair(self, account: int, ask: Callable[[Request], object]) -> float:
+        """Holds and captures; returns how long the hold took, in s."""
+        key = uuid.uuid4().hex
+        until = datetime.now(UTC) + LASTS
+        begun = time.perf_counter()
+        hold = ask(Request("hold", account, key, 1000, expires_at=until, run=key, api_key="k"))
+        took = time.perf_counter() - begun
+        what = {"rate": self.rate, "gpu_ms": 900}
+        ask(Request("capture", account, f"{key}-end", None, hold.seq, **what))
+        return took
+
+    def run(self, clients: int, seconds: float, *, ask=None, pairs_per_s: float | None = None):
+        """Returns pairs in a second, and how long each hold took from when it was due, in s."""
+        ask = ask or self.ledger.submit
+        begin, latencies = time.perf_counter() + 0.2, []
+
+        def client(number: int) -> None:
+            turn = 0
+            while True:
+                due = begin
+                if pairs_per_s is not None:
+                    due += (turn * clients + number) / pairs_per_s
+                    if due > begin + seconds:
+                        return
+                    time.sleep(max(0, due - time.perf_counter()))
+                late = max(0.0, time.perf_counter() - due)
+                account = self.accounts[(number + turn * clients) % len(self.accounts)]
+                took = self.pair(account, ask)
+                latencies.append(took + (late if pairs_per_s is not None else 0))
+                turn += 1
+                if time.perf_counter() > begin + seconds:
+                    return
+
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(latencies) / (time.perf_counter() - begin), latencies
+
+    def one_by_one(self, request: Request) -> object:
+        """Asks in a transaction of its own."""
+        (answer,) = self.ledger.batch([request])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def pgbench(url: str, *options: str) -> float | None:
+    """Runs pgbench; returns transactions in a second."""
+    told = sa.make_url(url)
+    where = ["-h", told.host, "-p", str(told.port), "-U", told.username, "pgbench"]
+    done = subprocess.run(  # noqa: S603 (a program of the wheel)
+        [embedded.programs() / "pgbench", *options, *where],
+        env={**os.environ, "PGPASSWORD": told.password or ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.search(r"tps = ([\d.]+)", done.stdout)
+    return float(found[1]) if found else None
+
+
+def make_database(url: str, name: str) -> str:
+    """Makes a database beside; returns its URL."""
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    return url.rpartition("/")[0] + f"/{name}"
+
+
+def fill(engine: sa.Engine, accounts: list[int], entries: int) -> None:
+    """Writes old pairs, without the guards: sizes and indexes are real, hashes are not."""
+    each = entries // (4 * len(accounts))
+    movements = """INSERT INTO ledger.movement SELECT :a, 1 + n,
+            (CASE n % 2 WHEN 1 THEN 'hold' ELSE 'capture' END)::ledger.kind, 1000,
+            CASE n % 2 WHEN 0 THEN n END, gen_random_uuid()::text, sha256(n::text::bytea), now(),
+            'run', 'k', CASE n % 2 WHEN 0 THEN (SELECT min(id) FROM ledger.rate) END,
+            CASE n % 2 WHEN 0 THEN 900 END, now(), NULL, 0, 0, sha256(n::text::bytea)
+        FROM generate_series(1, 2 * :each) AS n"""
+    legs = """INSERT INTO ledger.entry SELECT :a, 1 + n, leg, 1,
+            (CASE WHEN (n % 2 = 1) = (leg = 0) THEN 'available' ELSE 'held' END)::ledger.book,
+            CASE leg WHEN 0 THEN -1000 ELSE 1000 END
+        FROM generate_series(1, 2 * :each) AS n, generate_series(0, 1) AS leg"""
+    for account in tqdm(accounts, desc="filling", unit="account"):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            values = {"a": account, "each": each}
+            for sql in (
+                movements,
+                legs,
+                "UPDATE ledger.account SET seq = seq + 2 * :each WHERE id = :a",
+            ):
+                connection.execute(sa.text(sql), values)
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+        connection.exec_driver_sql("CHECKPOINT")
+
+
+def alternate(rounds: int, *measures: Callable[[], float]) -> list[float]:
+    """Measures in turns; returns the median of each."""
+    rows = [[measure() for measure in measures] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
+
+
+def main() -> None:
+    """Prints a table and a line of JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--entries", type=int, default=5_000_000, help="0 leaves this part out")
+    parser.add_argument("--folder", type=Path, help="of the server; a temporary one by default")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="dressform-"))
+    url = embedded.start(folder, settings=SETTINGS)
+    try:
+        result = measure(url, options)
+    finally:
+        embedded.stop(folder)
+        if options.folder is None:
+            time.sleep(5)  # until the keeper has stopped it
+            shutil.rmtree(folder, ignore_errors=True)
+    for name, value in result.items():
+        bar = BARS.get(name)
+        print(f"{name:<22} {value:>12,.2f}" + (f"   bar {bar:g}" if bar is not None else ""))
+    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+
+
+def measure(url: str, options: argparse.Namespace) -> dict[str, float]:
+    """Returns every figure by its name."""
+    clients, seconds, rounds = options.clients, options.seconds, options.rounds
+    address = make_database(url, f"ledger_{uuid.uuid4().hex}")
+    engine = database.connect(address, pool_size=clients)
+    database.migrate(engine)
+    many, hot = Load(engine, ACCOUNTS), Load(engine, 1)
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("DROP DATABASE IF EXISTS pgbench"))
+        connection.execute(sa.text("CREATE DATABASE pgbench"))
+    # As pgbench advises: no fewer branches than clients, or these wait for each other.
+    pgbench(url, "-i", "-q", "-s", str(clients))
+    tpcb = [
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        str(clients),
+        "-j",
+        "2",
+        "-T",
+        str(max(1, round(seconds))),
+    ]
+    many.run(clients, min(2.0, seconds))  # prepares statements, warms caches
+    transactions, pairs = alternate(
+        rounds, lambda: pgbench(url, *tpcb) or 0.0, lambda: many.run(clients, seconds)[0]
+    )
+    alone, grouped = alternate(
+        rounds,
+        lambda: hot.run(clients, seconds, ask=hot.one_by_one)[0],
+        lambda: hot.run(clients, seconds)[0],
+    )
+    _, latencies = many.run(clients, 2 * seconds, pairs_per_s=pairs / 2)
+    latencies.sort()
+    result = {
+        "pgbench_tps": transactions,
+        "pairs_per_s": pairs,
+        "pairs": pairs / transactions,
+        "alone_pairs_per_s": alone,
+        "hot_pairs_per_s": grouped,
+        "hot": grouped / alone,
+        "p50_ms": latencies[len(latencies) // 2] * 1000,
+        "p99_ms": latencies[len(latencies) * 99 // 100] * 1000,
+    }
+    if options.entries:
+        result |= growth(url, options)
+    engine.dispose()
+    return result
+
+
+def growth(url: str, options: argparse.Namespace) -> dict[str, float]:
+    """Compares the time of a pair in a large ledger with that in a small one."""
+    loads = []
+    for entries in (1000, options.entries):
+        engine = database.connect(make_database(url, f"ledger_{uuid.uuid4().hex}"))
+        database.migrate(engine)
+        loads.append(Load(engine, ACCOUNTS))
+        fill(engine, loads[-1].accounts, entries)
+    run = [lambda load=load: load.run(options.clients, options.seconds)[0] for load in loads]
+    for one in run:
+        one()
+    small, large = alternate(options.rounds + 2, *run)
+    return {"small_pairs_per_s": small, "large_pairs_per_s": large, "growth": small / large}
+
+
+if __name__ == "__main__":
+    main()
