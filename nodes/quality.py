@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..imaging.parsing import Parsing
-from . import feedback, tensors
+from . import feedback, profiles, tensors
 from .sockets import PARSING
 
 
@@ -25,8 +25,18 @@ class CheckQuality(io.ComfyNode):
             search_aliases=["quality gate", "haze", "veil", "regression", "compare images"],
             inputs=[
                 io.Image.Input("result", tooltip="The finished picture."),
-                io.Image.Input("source", tooltip="The photo of the garment it was made from."),
-                PARSING.Input("parsing", tooltip="Parsing of the source photo."),
+                io.Image.Input(
+                    "source",
+                    optional=True,
+                    tooltip="The photo of the garment it was made from. Without it, only the "
+                    "baseline is compared.",
+                ),
+                PARSING.Input(
+                    "parsing",
+                    optional=True,
+                    tooltip="Parsing of the source photo, or of the baseline where there is no "
+                    "source.",
+                ),
                 io.Image.Input(
                     "baseline",
                     optional=True,
@@ -46,6 +56,14 @@ class CheckQuality(io.ComfyNode):
                     "worn_garment",
                     optional=True,
                     tooltip="Of Try On: where the garment is in the result.",
+                ),
+                io.String.Input(
+                    "profile",
+                    default="default",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Whose thresholds decide: the name of a file in the pack's "
+                    "quality/profiles, or in models/dressform/profiles, without .toml.",
                 ),
             ],
             outputs=[
@@ -73,20 +91,21 @@ class CheckQuality(io.ComfyNode):
     def execute(
         cls,
         result: torch.Tensor,
-        source: torch.Tensor,
-        parsing: list[Parsing],
+        source: torch.Tensor | None = None,
+        parsing: list[Parsing] | None = None,
         baseline: torch.Tensor | None = None,
         person: torch.Tensor | None = None,
         repainted_mask: torch.Tensor | None = None,
         worn_garment: torch.Tensor | None = None,
+        profile: str = "default",
     ) -> io.NodeOutput:
         from ..quality import overlay, verdict
 
-        optional = {"baseline": baseline, "person": person}
+        limits = profiles.path(profile)
+        optional = {"source": source, "baseline": baseline, "person": person}
         masks = {"repainted_mask": repainted_mask, "worn_garment": worn_garment}
         pairs = tensors.pair(
             result=tensors.to_pictures(result, "result"),
-            source=tensors.to_pictures(source, "source"),
             parsing=parsing,
             **{n: None if t is None else tensors.to_pictures(t, n) for n, t in optional.items()},
             **{n: None if t is None else tensors.to_masks(t, n) for n, t in masks.items()},
@@ -104,6 +123,7 @@ class CheckQuality(io.ComfyNode):
                     if one["repainted_mask"] is None
                     else one["repainted_mask"] > 0,
                     baseline=one["baseline"],
+                    profile=limits,
                 )
             )
             feedback.progress(index + 1, len(pairs))

@@ -28,6 +28,7 @@ IDS = {
     "DressformAgnosticMask": "Make Agnostic Mask",
     "DressformQualityGate": "Quality Gate",
     "DressformRepairVeil": "Repair Veil",
+    "DressformSweep": "Sweep Settings",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -46,7 +47,7 @@ WIDGETS = {
         "candidates",
         "when_weights_missing",
     ],
-    "DressformCheckQuality": [],
+    "DressformCheckQuality": ["profile"],
     "DressformLoadFolder": ["folder", "save_to", "redo", "whole_folder", "subfolders"],
     "DressformSaveProduct": [
         "sku",
@@ -76,6 +77,7 @@ WIDGETS = {
     "DressformAgnosticMask": ["region", "extent"],
     "DressformQualityGate": ["accept", "review_folder", "name"],
     "DressformRepairVeil": ["amount"],
+    "DressformSweep": ["grid", "name", "seed_input", "seeds", "photo_input", "scenes"],
 }
 MAX_TOOLTIP = 160
 
