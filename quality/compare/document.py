@@ -139,7 +139,7 @@ def _assessment(table: scores.Table, found: Assessment) -> dict[str, Any]:
 
 
 def _noise(noise: scores.Table, plan: Plan, table: scores.Table) -> dict[str, Any]:
-    """How much two runs of the same model differ, for a mean over as many seeds as the suite has."""
+    """How much two runs of one model differ, in the mean over as many seeds as the suite has."""
     halved = math.sqrt(len(noise.seeds) / len(table.seeds))
     metrics = []
     for gate in plan.gates:

@@ -89,7 +89,7 @@ def measure(
     Raises:
         ValueError: The two differ in size, or a mask is not the picture's.
     """
-    require_same_size(result, other, name)
+    require_same_size(result.shape, other.shape, name)
     if gallery.is_blank(result):
         return {"scores": {}, "states": {"blank": "fail"}, "units": {}}
     _require_masks(result, found, name)
@@ -169,13 +169,13 @@ def hashed(paths: set[Path]) -> dict[Path, str]:
     return {path: frozen.file_hash(path) for path in sorted(paths)}
 
 
-def require_same_size(result: np.ndarray, other: np.ndarray, name: str) -> None:
-    """Raises ValueError unless both pictures of a pair have the same height and width."""
-    if result.shape != other.shape:
+def require_same_size(size: tuple[int, ...], other: tuple[int, ...], name: str) -> None:
+    """Raises ValueError unless two shapes of pictures have the same height and width."""
+    if size != other:
         raise ValueError(
-            f"both pictures of {name} must have the same size, got {_size(result)} and "
-            f"{_size(other)}. Make both with the same width and height: scaling one of them would "
-            "be measured as blur."
+            f"all pictures of {name} must have the same size, got {size[0]}x{size[1]} and "
+            f"{other[0]}x{other[1]}. Make them with the same width and height: scaling one of them "
+            "would be measured as blur."
         )
 
 
