@@ -6,7 +6,8 @@ A pair is a hold and its capture, each answered after a commit that is written t
 (fsync and synchronous_commit are on). What is compared is measured in turns, and the median taken:
 
 * pairs over 100 accounts, against transactions of pgbench's own test (tpcb-like, prepared);
-* pairs of one hot account, against the same requests with a transaction for each;
+* pairs of one hot account, against the same requests with a transaction for each; and, for the sake
+  of comparison, against the least SQL that could hold and capture, driven by pgbench;
 * the latency of holds at half of the pairs that were reached, from the time they were due;
 * pairs in a ledger with N entries, against one with a thousand.
 """
@@ -28,13 +29,27 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from dressform.billing_server import database, embedded
-from dressform.billing_server.ledger import CREDIT, Ledger, Request
+from dressform.billing_server.ledger import CREDIT, Ledger, Movement, Request
 from tqdm import tqdm
 
 # Pairs to pgbench, hot account to one by one, p99 of holds in ms, cost of a pair at N entries.
 BARS = {"pairs": 0.5, "hot": 10.0, "p99_ms": 50.0, "growth": 1.25}
 ACCOUNTS = 100
 LASTS = timedelta(hours=1)
+# What a hold and its capture cost at least, if each has a transaction: one row to fight for.
+PLAIN = """BEGIN;
+UPDATE plain SET available = available - 1, held = held + 1 WHERE id = 1 AND available >= 1;
+INSERT INTO plain_entry (amount) VALUES (1);
+COMMIT;
+BEGIN;
+UPDATE plain SET held = held - 1 WHERE id = 1;
+INSERT INTO plain_entry (amount) VALUES (1);
+COMMIT;
+"""
+PLAIN_TABLES = """CREATE TABLE plain (id int PRIMARY KEY, available bigint, held bigint);
+INSERT INTO plain VALUES (1, 1000000000, 0);
+CREATE TABLE plain_entry (id bigserial PRIMARY KEY, amount bigint);
+"""
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "max_connections": "200"}
 
 
@@ -49,7 +64,7 @@ class Load:
             self.ledger.grant(account, 10**9 * CREDIT, "paid", key="grant")
         self.rate = self.ledger.add_rate(name, 1000).id
 
-    def pair(self, account: int, ask: Callable[[Request], object]) -> float:
+    def pair(self, account: int, ask: Callable[[Request], Movement]) -> float:
         """Holds and captures; returns how long the hold took, in s."""
         key = uuid.uuid4().hex
         until = datetime.now(UTC) + LASTS
@@ -89,7 +104,7 @@ class Load:
             thread.join()
         return len(latencies) / (time.perf_counter() - begin), latencies
 
-    def one_by_one(self, request: Request) -> object:
+    def one_by_one(self, request: Request) -> Movement:
         """Asks in a transaction of its own."""
         (answer,) = self.ledger.batch([request])
         if isinstance(answer, Exception):
@@ -158,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--entries", type=int, default=5_000_000, help="0 leaves this part out")
@@ -206,11 +221,17 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, float]:
     transactions, pairs = alternate(
         rounds, lambda: pgbench(url, *tpcb) or 0.0, lambda: many.run(clients, seconds)[0]
     )
-    alone, grouped = alternate(
-        rounds,
-        lambda: hot.run(clients, seconds, ask=hot.one_by_one)[0],
-        lambda: hot.run(clients, seconds)[0],
-    )
+    with sa.create_engine(url.rpartition("/")[0] + "/pgbench").begin() as connection:
+        connection.exec_driver_sql(PLAIN_TABLES)
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(PLAIN)
+        script.flush()
+        plain, alone, grouped = alternate(
+            rounds,
+            lambda: pgbench(url, *tpcb, "-f", script.name) or 0.0,
+            lambda: hot.run(clients, seconds, ask=hot.one_by_one)[0],
+            lambda: hot.run(clients, seconds)[0],
+        )
     _, latencies = many.run(clients, 2 * seconds, pairs_per_s=pairs / 2)
     latencies.sort()
     result = {
@@ -220,6 +241,8 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, float]:
         "alone_pairs_per_s": alone,
         "hot_pairs_per_s": grouped,
         "hot": grouped / alone,
+        "plain_pairs_per_s": plain,
+        "hot_to_plain": grouped / plain,
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[len(latencies) * 99 // 100] * 1000,
     }

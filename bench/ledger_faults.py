@@ -12,15 +12,14 @@ was given, no key is there twice, and `verify` is clean. At the end the holds of
 import argparse
 import json
 import multiprocessing
-import os
 import random
-import signal
 import tempfile
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 from dressform.billing_server import database, embedded
 from dressform.billing_server.ledger import CREDIT, Ledger, LedgerError, Request, UnavailableError
@@ -241,11 +240,14 @@ def run(scratch: Path, options: argparse.Namespace) -> dict[str, float]:
 
 
 def kill_database(folder: Path) -> None:
-    """Kills the postmaster; its processes notice and go."""
+    """Kills the postmaster, and waits until it is dead; its processes notice and go."""
     try:
         number = int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-        os.kill(number, signal.SIGKILL)
-    except (OSError, ValueError, IndexError):
+        process = psutil.Process(number)
+        process.kill()
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
         return  # it is just starting
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import fasteners
 import platformdirs
+import psutil
 
 VERSION = 18  # of PostgreSQL, in the wheel
 START_TIMEOUT_S = 60.0  # initdb and start took 10 s on two cores that were busy with other things
@@ -161,11 +162,12 @@ def _port(folder: Path) -> int | None:
     """Returns where the server listens; nothing if it is not ready."""
     try:
         lines = (folder / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        _run("pg_ctl", "status", "-D", folder / "data")
-    except (OSError, RuntimeError):
+        process = psutil.Process(int(lines[0]))
+        # The file outlives a server that is killed; so does, until it is reaped, its process.
+        alive = process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
+        return int(lines[3]) if alive and lines[7].strip() == "ready" else None
+    except (OSError, ValueError, IndexError, psutil.Error):
         return None
-    ready = len(lines) >= 8 and lines[7].strip() == "ready"
-    return int(lines[3]) if ready else None
 
 
 def _run(program: str, *arguments: object) -> None:

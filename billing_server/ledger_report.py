@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from . import database
-from .ledger import Ledger, in_credits
+from .ledger import Ledger, UnavailableError, in_credits
 from .ledger.verify import Report
 
 
@@ -16,9 +16,9 @@ def verified(url: str | None = None) -> Report:
     engine = database.connect(url)
     try:
         return Ledger(engine).verify()
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.ProgrammingError, UnavailableError) as error:
         raise RuntimeError(
-            f"a database with a ledger is required, got: {str(error.orig).strip()[:200]}. "
+            f"a database with a ledger is required, got: {str(error).strip()[:200]}. "
             "Check DATABASE_URL, or run: dressform serve"
         ) from error
     finally:

@@ -1,6 +1,7 @@
 """The ledger's face: every operation on credits, each decided, written and answered once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,7 +61,7 @@ class Ledger:
         """Returns the account of a reference of the caller's; opens it the first time."""
         check(Request("grant", 1, reference))
         sql = "INSERT INTO ledger.account (reference) VALUES (:r) ON CONFLICT DO NOTHING"
-        with self._engine.begin() as connection:
+        with _answering(), self._engine.begin() as connection:
             connection.execute(sa.text(sql), {"r": reference})
             found = sa.text("SELECT id FROM ledger.account WHERE reference = :r")
             return connection.execute(found, {"r": reference}).scalar_one()
@@ -75,7 +76,7 @@ class Ledger:
             per_day = excluded.per_day, per_month = excluded.per_month"""
         run, day, month = budget
         values = {"a": account, "k": api_key, "run": run, "day": day, "month": month}
-        with self._engine.begin() as connection:
+        with _answering(), self._engine.begin() as connection:
             self._required(connection, account)
             connection.execute(sa.text(sql), values)
 
@@ -98,14 +99,14 @@ class Ledger:
             SELECT coalesce(max(version), 0) + 1, :c, :t, :p, :m, :s
             FROM ledger.rate WHERE gpu_class = :c RETURNING id"""
         values = {"c": gpu_class, "t": begins, "p": micro_per_gpu_s, "m": minimum_micro}
-        with self._engine.begin() as connection:
+        with _answering(), self._engine.begin() as connection:
             id_ = connection.execute(sa.text(sql), values | {"s": step_ms}).scalar_one()
         (rate,) = (one for one in self.rates() if one.id == id_)
         return rate
 
     def rates(self) -> list[pricing.Rate]:
         """Returns the rate card, the oldest row of each GPU class first."""
-        with self._engine.connect() as connection:
+        with _answering(), self._engine.connect() as connection:
             sql = store.RATES.replace("WHERE id = ANY(%s)", "ORDER BY gpu_class, valid_from")
             return [pricing.Rate(*row) for row in connection.execute(sa.text(sql))]
 
@@ -238,7 +239,7 @@ class Ledger:
             JOIN ledger.account a ON a.id = account_id
             WHERE live AND g.available > 0 AND expires_at <= :t"""
         requests = []
-        with self._engine.connect() as connection:
+        with _answering(), self._engine.connect() as connection:
             values = {"t": now, "n": limit}
             for kind, sql in (("lapse", holds), ("expiry", grants)):
                 found = sa.text(f"{sql} ORDER BY expires_at LIMIT :n")
@@ -274,12 +275,7 @@ class Ledger:
                 if len(requests) == 1:
                     return [error]
                 return [self.batch([one])[0] for one in requests]
-        unknown = UnavailableError(
-            f"a database that answers is required, got: {str(failed).strip()[:200]}. "
-            "Ask again with the same key."
-        )
-        unknown.__cause__ = failed
-        return [unknown] * len(requests)
+        return [_unavailable(failed)] * len(requests)
 
     def post(self, connection: sa.Connection, request: Request) -> Movement:
         """Answers a request in the caller's transaction, which commits both or neither."""
@@ -295,7 +291,7 @@ class Ledger:
         """Returns what an account has now, and of which grants."""
         now = self._clock()
         sql = f"SELECT {store.GRANT} FROM ledger.credit_grant WHERE live AND account_id = :a"
-        with self._engine.connect() as connection:
+        with _answering(), self._engine.connect() as connection:
             self._required(connection, account)
             grants = [Grant(*row) for row in connection.execute(sa.text(sql), {"a": account})]
         grants.sort(key=rules.burn_order)
@@ -311,19 +307,19 @@ class Ledger:
         self, account: int, *, before: int | None = None, limit: int = PAGE
     ) -> list[Line]:
         """Returns movements with their entries, the latest first; `before` is where to go on."""
-        with self._engine.connect() as connection:
+        with _answering(), self._engine.connect() as connection:
             self._required(connection, account)
             return verify.lines(connection, account, before, limit)
 
     def anchor(self) -> verify.Anchor | None:
         """Fixes the heads of all chains that moved, if any did. Keep the digest elsewhere."""
-        with self._engine.begin() as connection:
+        with _answering(), self._engine.begin() as connection:
             return verify.anchor(connection, self._clock())
 
     def verify(self) -> verify.Report:
         """Recomputes every balance, chain and anchor from the journal."""
         snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
-        with snapshot.connect() as connection:
+        with _answering(), snapshot.connect() as connection:
             return verify.verify(connection)
 
     def _required(self, connection: sa.Connection, account: int) -> None:
@@ -369,6 +365,21 @@ class Ledger:
         moved = {one.movement.account for one in posted}
         store.write(driver, [states[one] for one in moved], posted, alerts, now, commit=commit)
         return answers
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise _unavailable(error.orig) from error
+
+
+def _unavailable(error: BaseException | None) -> UnavailableError:
+    return UnavailableError(
+        f"a database that answers is required, got: {str(error).strip()[:200]}. "
+        "Ask again with the same key."
+    )
 
 
 def _no_account(account: int) -> NotFoundError:
