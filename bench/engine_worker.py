@@ -7,6 +7,7 @@ random networks of the same sizes and get the same pictures and words.
 
 import gc
 import itertools
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -165,8 +166,8 @@ def _size(job: Job) -> tuple[int, int]:
 
     if not job.full:
         return STEADY_SIZE
-    spec = engines.module(job.engine).SPEC
-    return {768 * 1024: (1024, 768)}.get(spec.pixels, (int(spec.pixels**0.5),) * 2)
+    pixels = engines.module(job.engine).SPEC.pixels
+    return (1024, 768) if pixels == 1024 * 768 else (math.isqrt(pixels), math.isqrt(pixels))
 
 
 def prepare(job: Job) -> Paint:
@@ -341,7 +342,7 @@ def _bare_sdxl(job: Job, made: Any, paths: Mapping[str, Path]) -> tuple[Any, Cal
         # diffusers cannot read xinsir's names of the files.
         controlnet=sdxl_union._controlnet(paths["controlnet-union-sdxl-promax"], job.setup),
         add_watermarker=False,
-        torch_dtype=getattr(torch, job.setup.dtype),
+        dtype=getattr(torch, job.setup.dtype),
         local_files_only=True,
     )
 

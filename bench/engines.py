@@ -53,7 +53,7 @@ class Worker:
         method = "spawn" if job.setup.device != "cpu" else "fork"
         if method not in multiprocessing.get_all_start_methods():
             method = "spawn"
-        context = multiprocessing.get_context(method)
+        context: Any = multiprocessing.get_context(method)
         self._channel, other = context.Pipe()
         self._process = context.Process(target=engine_worker.work, args=(job, other))
         self._process.start()
