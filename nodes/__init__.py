@@ -18,6 +18,7 @@ from .quality import CheckQuality
 from .quality_gate import QualityGate
 from .rendering import RenderHints
 from .repair_veil import RepairVeil
+from .sweep import Sweep
 from .tryon import TryOn
 
 NODES: tuple[type[io.ComfyNode], ...] = (
@@ -39,6 +40,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     MakeAgnosticMask,
     QualityGate,
     RepairVeil,
+    Sweep,
 )
 
 

@@ -63,13 +63,35 @@ def again(now: Running, node_type: str, inputs: dict[str, Any]) -> bool:
             if node.get("class_type") == node_type and node.get("inputs") == inputs:
                 return True
     chain = {"id": now.run.chain, "began_at": now.run.began_at}
+    return queue(now, now.item[_PROMPT], {CHAIN: chain})
+
+
+def queue(now: Running, prompt: dict[str, Any], extra: dict[str, Any]) -> bool:
+    """Queues a form of the workflow that is being executed, behind what waits already.
+
+    Args:
+        now: From `running`.
+        prompt: Nodes by id, with the same outputs.
+        extra: What its run is told in `told`.
+
+    Returns:
+        Whether there is a queue.
+    """
+    server = _server()
+    if server is None or now.item is None:
+        return False
     item = list(now.item)
     item[_NUMBER] = server.number  # behind the runs of others
-    item[_ID] = str(uuid.uuid4())
-    item[_EXTRA] = {**item[_EXTRA], CHAIN: chain, "create_time": int(time.time() * 1000)}
+    item[_ID], item[_PROMPT] = str(uuid.uuid4()), prompt
+    item[_EXTRA] = {**item[_EXTRA], **extra, "create_time": int(time.time() * 1000)}
     server.number += 1
     server.prompt_queue.put(tuple(item))
     return True
+
+
+def told(now: Running) -> dict[str, Any]:
+    """Returns what the run that is being executed was told when it was queued."""
+    return {} if now.item is None else now.item[_EXTRA]
 
 
 def ended(run: str) -> work.Ending | None:
