@@ -10,7 +10,11 @@ from .zones import SIDES, Zones
 # Room around the drawn parts, in statures: hair stands off a head, fingers and shoes off a drawing.
 HAIR, FINGERS, SHOES, CHIN = 0.035, 0.04, 0.035, 0.004
 # A pose may put a wrist off by this much: skin counts as hand from there on, of a hand's length.
-WRIST, ANKLE = -0.05, -0.1
+WRIST = -0.05
+# Where shoes begin, of a foot's length below the ankle: new trousers must be able to cover that. A
+# pose may put it off by this much; and where old ones hang about it, pieces of them are often taken
+# for skin.
+ANKLE, INSTEP = 0.0, 0.3
 # Room around an arm that crosses clothes that go.
 ARM = 0.01
 # Cloth over a hand or a foot is uncovered in steps of this share of it, so that the border does
@@ -54,7 +58,8 @@ def select(
         cuff = 0.0 if bare <= 0 else uncovered(body, cloth, f"hand_{side}")
         hem = uncovered(body, cloth, f"foot_{side}")
         found |= _end(skin, body, cuff, f"hand_{side}", FINGERS, WRIST) & ~cloth
-        found |= _end(skin, body, hem, f"foot_{side}", SHOES, ANKLE) & ~cloth
+        first = INSTEP if _hung_about(body, cloth, f"foot_{side}") else ANKLE
+        found |= _end(skin, body, hem, f"foot_{side}", SHOES, first) & ~cloth
         away = body.away[f"arm_{side}"]
         arm = (away <= 0) | ((away <= ARM) & skin)
         found |= arm & (body.along[f"arm_{side}"] >= bare) & ~cloth
@@ -79,6 +84,12 @@ def uncovered(body: Zones, cloth: np.ndarray, name: str) -> float:
     if np.count_nonzero(over) <= FEW * np.count_nonzero(inside):
         return 0.0
     return STEP * float(np.ceil(np.quantile(along[over], MOST) / STEP))
+
+
+def _hung_about(body: Zones, cloth: np.ndarray, name: str) -> bool:
+    """Whether cloth comes down to a foot."""
+    near = (body.away[name] <= ON_IT) & (body.along[name] > -ON_IT / zones.FOOT_LENGTH)
+    return bool(np.count_nonzero(cloth & near) > FEW * np.count_nonzero(near))
 
 
 def beside_head(body: Zones) -> np.ndarray:
