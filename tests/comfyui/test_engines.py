@@ -223,8 +223,9 @@ def test_unload_gives_the_memory_of_an_engine_back(server):
     assert told["engine"] == "flux2-klein"
     assert loaded > before + LOADED_MB
     after = freed(server, before + FREED_WITHIN_MB)
-    say(f"resident: {before:.0f} MB before, {loaded:.0f} MB loaded, {after:.0f} MB after unload")
-    assert after < before + FREED_WITHIN_MB, f"{loaded:.0f} MB were held while it was loaded"
+    held = f"{before:.0f} MB before, {loaded:.0f} MB loaded, {after:.0f} MB after unload"
+    say(f"resident: {held}")
+    assert after < before + FREED_WITHIN_MB, held
 
 
 def missing_sentence(server):
