@@ -13,7 +13,7 @@ from . import failure
 from .imaging import files, parse, pictures
 from .imaging.parsing import Parsing
 from .parse_batch import Photo
-from .quality import alignment, overlay, verdict
+from .quality import alignment, comparison, overlay, verdict
 from .quality.verdict import Verdict
 
 LEAST_GARMENT = 0.01  # of a picture; a smaller one was not found
@@ -170,7 +170,7 @@ def _fitted(name: str, mask: np.ndarray | None, picture: np.ndarray) -> np.ndarr
     if mask is None or mask.shape == picture.shape[:2]:
         return mask
     (height, width), (tall, wide) = mask.shape, picture.shape[:2]
-    if abs(height * wide - width * tall) > verdict.SAME_PROPORTIONS * height * wide:
+    if not comparison.alike(mask.shape, picture.shape[:2]):
         raise ValueError(
             f"{name} must have the proportions of the result, got {height}x{width} for a result of "
             f"{tall}x{wide}. Pass the mask of the same picture."

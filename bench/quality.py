@@ -153,7 +153,7 @@ def examine(subject: Subject, rows: dict[str, Row], with_maps: bool) -> dict:
     quiet: dict[str, Found] = {}
     for name, change in harms.harmless().items():
         result = change(subject.picture, generator(subject.id, name))
-        quiet[name] = look(subject, result, repainted["leak"])
+        quiet[name] = look(subject, result, repainted["leak"])._replace(maps={})
         if any(row.check == "seam" for row in rows.values()):
             seam = look(subject, result, repainted["seam"], only=("seam",))
             quiet[name].values["seam"] = seam.values["seam"]

@@ -1,5 +1,6 @@
 """Clipping: how much of the garment has become pure white or pure black."""
 
+import cv2
 import numpy as np
 
 from . import color
@@ -26,10 +27,11 @@ def measure(
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     inside, source_inside = color.inside(result_mask), color.inside(source_mask)
-    white, black = result.min(2) >= WHITE, result.max(2) <= BLACK
+    white, black = _clipped(result)
+    was_white, was_black = _clipped(source)
     rises = {
-        "white_rise": float(white[inside].mean() - (source[source_inside].min(1) >= WHITE).mean()),
-        "black_rise": float(black[inside].mean() - (source[source_inside].max(1) <= BLACK).mean()),
+        "white_rise": float(white[inside].mean() - was_white[source_inside].mean()),
+        "black_rise": float(black[inside].mean() - was_black[source_inside].mean()),
     }
     return Measure(
         max(0.0, *rises.values()),
@@ -37,3 +39,9 @@ def measure(
         unknown=np.zeros(inside.shape, bool),
         details=rises,
     )
+
+
+def _clipped(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (H, W) bool, where every channel is white, and where every one is black."""
+    white = cv2.inRange(image, (WHITE,) * 3, (255,) * 3) > 0
+    return white, cv2.inRange(image, (0,) * 3, (BLACK,) * 3) > 0

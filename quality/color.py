@@ -63,7 +63,7 @@ def measure(
     if aligned:
         both = result_mask & source_mask
         local, unknown = tiles.local_map(
-            both, lambda tile: _tile_shift(result_lab[tile], source_lab[tile], both[tile])
+            both, lambda tile: _tile_shift(result_lab, source_lab, both, tile)
         )
     return Measure(
         float(ciede2000(after, before, lightness_weight=TEXTILE_KL)),
@@ -118,10 +118,12 @@ def ciede2000(lab_1: np.ndarray, lab_2: np.ndarray, *, lightness_weight: float =
     return np.sqrt(part_l**2 + part_c**2 + part_h**2 + rotation * part_c * part_h)
 
 
-def _tile_shift(result_lab: np.ndarray, source_lab: np.ndarray, mask: np.ndarray) -> float | None:
-    if mask.sum() < MIN_TILE_PIXELS:
+def _tile_shift(
+    result_lab: np.ndarray, source_lab: np.ndarray, mask: np.ndarray, tile: tuple[slice, slice]
+) -> float | None:
+    if np.count_nonzero(mask[tile]) < MIN_TILE_PIXELS:
         return None
-    after, before = (np.median(lab[mask], 0) for lab in (result_lab, source_lab))
+    after, before = (tiles.means(lab, mask, tile) for lab in (result_lab, source_lab))
     return float(ciede2000(after, before, lightness_weight=TEXTILE_KL))
 
 

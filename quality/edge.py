@@ -86,7 +86,7 @@ def _local(after: np.ndarray, sharp: float, mask: np.ndarray) -> tuple[np.ndarra
     band = masks.grow(mask & ~masks.shrink(mask, 1), 4)
     local = np.full(mask.shape, np.nan, np.float32)
     unknown = np.zeros(mask.shape, bool)
-    size = tiles.TILE_PX
+    size = tiles.size_px(mask)
     for top in range(0, mask.shape[0], size):
         for left in range(0, mask.shape[1], size):
             tile = slice(top, top + size), slice(left, left + size)

@@ -57,7 +57,8 @@ def measure(result: np.ndarray, person: np.ndarray, repaint_mask: np.ndarray) ->
     outside = ~repaint_mask
     if not outside.any():
         return unmeasurable("The repainted mask covers the whole picture.")
-    change = cv2.absdiff(result, person).max(axis=2)
+    red, green, blue = cv2.split(cv2.absdiff(result, person))
+    change = cv2.max(cv2.max(red, green), blue)
     levels = change[outside]
     changed_share = float((levels > 0).mean())
     pasted = _pasted(person, change, outside)

@@ -34,7 +34,8 @@ def measure(
     Args:
         result, other: (H, W, 3) uint8 sRGB, with the garment in the same place.
         other_mask: (H, W) bool, the garment in `other`; good to a few pixels.
-        motion: (H, W, 2) of `alignment.Placed`; where the picture as a whole moved.
+        motion: (h, w, 2) of `alignment.Placed`, of these pictures or reduced ones; where the
+            picture as a whole moved.
         body: Of `other`, to name the places. None: they are named by where they are.
 
     Returns:
@@ -116,11 +117,13 @@ def _along(values: np.ndarray, line: np.ndarray) -> np.ndarray:
 
 def _common(motion: np.ndarray, mask: np.ndarray, found: Points) -> np.ndarray:
     """Returns (N, 2) px by which an affine map of the whole garment moves each point."""
+    enlarged = np.array(mask.shape[::-1]) / motion.shape[1::-1]  # of the motion's pixels
     rows, columns = np.nonzero(mask)
-    rows, columns = rows[::FIT_STEP], columns[::FIT_STEP]
+    at = np.stack((columns, rows), 1)[::FIT_STEP]
+    x, y = np.minimum(at / enlarged, np.array(motion.shape[1::-1]) - 1).astype(int).T
     # The motion says where a pixel of the result came from; a point of the other went against it.
-    went = -motion[rows, columns].astype(np.float64)
-    fits = [_robust(_affine(np.stack((columns, rows), 1), mask), part) for part in went.T]
+    went = -motion[y, x].astype(np.float64) * enlarged
+    fits = [_robust(_affine(at, mask), part) for part in went.T]
     return np.stack([_affine(found.at, mask) @ fit for fit in fits], 1).astype(np.float32)
 
 

@@ -5,7 +5,6 @@ import numpy as np
 
 from ..imaging import masks
 from . import color, tiles
-from .alignment import Placed
 from .measure import Measure, require_pair, unmeasurable
 
 # Sigmas of the difference of Gaussians: weave, ribs, seams, small print.
@@ -23,7 +22,7 @@ def measure(
     result_mask: np.ndarray,
     source_mask: np.ndarray,
     *,
-    placed: Placed | None = None,
+    aligned: bool = False,
 ) -> Measure:
     """Measures how much fine detail has been lost.
 
@@ -33,7 +32,7 @@ def measure(
     Args:
         result, source: (H, W, 3) uint8 sRGB; sizes may differ.
         result_mask, source_mask: (H, W) bool, the garment in each.
-        placed: The source moved onto the result; then a tile map is made.
+        aligned: The garment is in the same place in both, to a few pixels; then a tile map is made.
 
     Returns:
         Loss of amplitude in the band: 0 (all kept, or more) to 1 (smooth). `details` has the
@@ -47,26 +46,26 @@ def measure(
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))
-    if placed is None:
-        after, after_in = _band(result, result_mask, min(1.0, 1 / scale))
-        before, before_in = _band(source, source_mask, min(1.0, scale))
-    else:
-        # The motion's fetching between pixels softens, so the unmoved source is the one to match.
-        shown = ~_clipped(result) & ~_clipped(placed.picture)
-        after, after_in = _band(result, result_mask & shown, 1.0)
-        before, before_in = _band(source, source_mask & ~_clipped(source), 1.0)
-    if min(after_in.sum(), before_in.sum()) < MIN_PIXELS / 2:
+    if aligned:
+        scale = 1.0
+    shown = _shown(result) if aligned else np.ones(result_mask.shape, bool)
+    had_shown = _shown(source) if aligned else np.ones(source_mask.shape, bool)
+    after, after_in = _band(result, result_mask & shown, min(1.0, 1 / scale))
+    before, before_in = _band(source, source_mask & had_shown, min(1.0, scale))
+    if min(np.count_nonzero(after_in), np.count_nonzero(before_in)) < MIN_PIXELS / 2:
         return unmeasurable("The garment is too narrow, or too bright, to look at its fabric.")
     kept, had = _amplitude(after[after_in]), _amplitude(before[before_in])
     if had < MIN_AMPLITUDE:
         return unmeasurable("The fabric shows no fine detail in the source photo.")
     dimmed = _dimmed(result, source, result_mask, source_mask)
     local, unknown = None, None
-    if placed is not None:
-        moved, moved_in = _band(placed.picture, placed.mask, 1.0)
-        both = after_in & moved_in
+    if aligned:
+        energies = np.dstack(
+            (np.minimum(after**2, (3 * kept) ** 2), np.minimum(before**2, (3 * had) ** 2))
+        )
+        both = after_in & before_in
         local, unknown = tiles.local_map(
-            both, lambda tile: _tile_loss(after[tile][both[tile]], moved[tile][both[tile]], dimmed)
+            both, lambda tile: _tile_loss(*np.sqrt(tiles.means(energies, both, tile)), dimmed)
         )
     return Measure(
         max(0.0, 1 - kept / had / dimmed),
@@ -87,9 +86,10 @@ def _band(image: np.ndarray, mask: np.ndarray, scale: float) -> tuple[np.ndarray
     return band, color.inside(mask, RIM_PX)
 
 
-def _clipped(image: np.ndarray) -> np.ndarray:
-    """Returns (H, W) bool, where nothing can be seen because a channel is full."""
-    return masks.grow(image.max(2) >= CLIPPED, 2)
+def _shown(image: np.ndarray) -> np.ndarray:
+    """Returns (H, W) bool, where no channel is full, so that something can be seen."""
+    full = cv2.inRange(image, (0, 0, 0), (CLIPPED - 1,) * 3) == 0
+    return ~masks.grow(full, 2)
 
 
 def _dimmed(
@@ -109,7 +109,5 @@ def _amplitude(band: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.minimum(strength, np.quantile(strength, 0.98)) ** 2)))
 
 
-def _tile_loss(after: np.ndarray, before: np.ndarray, dimmed: float) -> float | None:
-    if len(before) < tiles.MIN_SHARE * tiles.TILE_PX**2 or _amplitude(before) < MIN_AMPLITUDE:
-        return None
-    return max(0.0, 1 - _amplitude(after) / _amplitude(before) / dimmed)
+def _tile_loss(kept: float, had: float, dimmed: float) -> float | None:
+    return None if had < MIN_AMPLITUDE else max(0.0, 1 - kept / had / dimmed)

@@ -5,17 +5,24 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 TILE_PX = 48  # tiles of this side told a 10 % veil from a clean tile with AUC 0.995 on 60 pictures
+SIDE_PX = 1024  # long side of a picture with such tiles; larger ones have larger tiles
 MIN_SHARE = 0.25  # of a tile must lie in the mask, or its statistics are those of a sliver
 
 
-def tiles(mask: np.ndarray, size_px: int = TILE_PX) -> Iterator[tuple[slice, slice]]:
+def size_px(mask: np.ndarray) -> int:
+    """Returns the side of the tiles of a picture of this size."""
+    return TILE_PX * max(1, round(max(mask.shape[:2]) / SIDE_PX))
+
+
+def tiles(mask: np.ndarray, side_px: int | None = None) -> Iterator[tuple[slice, slice]]:
     """Yields rows and columns of each tile that the (H, W) bool mask fills sufficiently."""
     height, width = mask.shape
-    for top in range(0, height, size_px):
-        for left in range(0, width, size_px):
-            rows = slice(top, min(top + size_px, height))
-            columns = slice(left, min(left + size_px, width))
-            if mask[rows, columns].sum() >= MIN_SHARE * size_px**2:
+    side_px = side_px or size_px(mask)
+    for top in range(0, height, side_px):
+        for left in range(0, width, side_px):
+            rows = slice(top, min(top + side_px, height))
+            columns = slice(left, min(left + side_px, width))
+            if np.count_nonzero(mask[rows, columns]) >= MIN_SHARE * side_px**2:
                 yield rows, columns
 
 
@@ -41,3 +48,9 @@ def local_map(
         else:
             values[tile] = np.where(mask[tile], answer, np.nan)
     return values, unknown
+
+
+def means(values: np.ndarray, mask: np.ndarray, tile: tuple[slice, slice]) -> np.ndarray:
+    """Returns the (C,) means of (H, W, C) values where the mask is, in one tile."""
+    weight = mask[tile].astype(np.float32)
+    return np.tensordot(weight, values[tile], 2) / max(float(weight.sum()), 1.0)

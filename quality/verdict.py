@@ -34,13 +34,13 @@ VS_BASELINE = "_vs_baseline"
 NO_PERSON = "The person photo and the repainted mask are needed for this."
 NO_SOURCE = "The photo of the garment is needed for this."
 LEAST_LEVELS = 4  # of 255; a picture that varies less shows nothing: all black, as from a NaN
+LEAST_PIXELS = 400  # a patch of 20 x 20; smaller pictures are nobody's result
 BLANK = "The picture is one colour all over, nothing is painted on it; make it again."
 ELSEWHERE = (
     "The garment mask does not lie on the garment: it is that of another photo. Connect the mask "
     "of this result."
 )
 LEAST_SHARED = 0.2  # intersection over union; a mask of this garment shares more with it
-SAME_PROPORTIONS = 0.02  # of the longer side; a scaled copy is rounded by less
 SAME_PLACE = 0.8  # intersection over union of two masks of a garment that has not moved
 
 
@@ -107,7 +107,7 @@ def check(
         if mask is not None:
             require_mask(name, mask, result)
     limits = thresholds.load(profile)
-    if result.size and np.ptp(result.reshape(-1, 3), axis=0).max() < LEAST_LEVELS:
+    if _is_blank(result):
         return _blank(limits)
     # Exact at every pixel, so before anything is reduced.
     leaked = _leak(result, person, repaint_mask) if _asked("leak", only) else None
@@ -254,10 +254,22 @@ def _reduced(
 
 def _place(result: np.ndarray, other: np.ndarray, garment: np.ndarray) -> np.ndarray | None:
     """Returns the garment in the result where it is in the other picture, or nearly there."""
-    if alignment.aligned(result, other, garment):
+    if result.shape != other.shape:
+        return None
+    small = [comparison.reduced(p, max(garment.shape)) for p in (result, other, garment)]
+    if alignment.aligned(*small):
         return garment
-    placed = alignment.place(result, other, garment, garment)
-    return None if placed is None else placed.mask
+    placed = alignment.place(small[0], small[1], small[2], small[2])
+    return None if placed is None else comparison.enlarged(placed.mask, garment.shape)
+
+
+def _is_blank(result: np.ndarray) -> bool:
+    """Tells whether a picture is of one colour; most are seen not to be by a few pixels."""
+    for pixels in (result[::16, ::16], result):
+        spread = [int(channel.max()) - int(channel.min()) for channel in cv2.split(pixels)]
+        if max(spread) >= LEAST_LEVELS:
+            return False
+    return result.shape[0] * result.shape[1] >= LEAST_PIXELS
 
 
 def _blank(limits: thresholds.Profile) -> Verdict:
@@ -318,7 +330,7 @@ def _against_baseline(
     names = [name for name in comparison.MEASURES if _asked(name + VS_BASELINE, only)]
     result, baseline = given.result, given.baseline
     if baseline.shape != result.shape:
-        scaled = _scaled(baseline, result)
+        scaled = comparison.scaled(baseline, result)
         if scaled is None:
             sizes = [f"{p.shape[0]}x{p.shape[1]}" for p in (baseline, result)]
             reason = (
@@ -331,15 +343,6 @@ def _against_baseline(
         body = None  # of another place
     found = comparison.measure(result, baseline, given.place, given.place, body=body, only=names)
     return {name + VS_BASELINE: one for name, one in found.items()}
-
-
-def _scaled(picture: np.ndarray, like: np.ndarray) -> np.ndarray | None:
-    """Scales a picture to the size of another one of the same proportions; None of others."""
-    (height, width), (tall, wide) = picture.shape[:2], like.shape[:2]
-    if abs(height * wide - width * tall) > SAME_PROPORTIONS * height * wide:
-        return None
-    way = cv2.INTER_AREA if height > tall else cv2.INTER_CUBIC
-    return cv2.resize(picture, (wide, tall), interpolation=way)
 
 
 def _unmoved(given: Inputs) -> bool:
@@ -362,8 +365,12 @@ def _leak(
 def _shape(given: Inputs) -> Measure:
     if given.place is None:
         return unmeasurable(NO_PLACE)
-    known = None if given.parsing is None else given.parsing.garment
-    return shape.measure(given.result, given.place, known)
+    size = given.place.shape
+    small = comparison.reduced(given.result, max(size)), comparison.reduced(given.place, max(size))
+    known = None
+    if given.parsing is not None:
+        known = comparison.reduced(given.parsing.garment, max(given.parsing.size))
+    return comparison.at_size(shape.measure(*small, known), size)
 
 
 def _residue(
@@ -371,4 +378,8 @@ def _residue(
 ) -> Measure:
     if place is None or result.shape != source.shape:
         return unmeasurable("The garment is not at the same place in the result and the photo.")
-    return residue.measure(result, source, parsing.mannequin | parsing.support, parsing.garment)
+    form = parsing.mannequin | parsing.support
+    small = [
+        comparison.reduced(p, max(form.shape)) for p in (result, source, form, parsing.garment)
+    ]
+    return comparison.at_size(residue.measure(*small), form.shape)
