@@ -143,9 +143,9 @@ def alike(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 def scaled(picture: np.ndarray, like: np.ndarray) -> np.ndarray | None:
     """Scales a picture to the size of another one of the same proportions; None of others."""
-    (height, width), (tall, wide) = picture.shape[:2], like.shape[:2]
     if not alike(picture.shape, like.shape):
         return None
+    height, (tall, wide) = picture.shape[0], like.shape[:2]
     way = cv2.INTER_AREA if height > tall else cv2.INTER_CUBIC
     return cv2.resize(picture, (wide, tall), interpolation=way)
 
