@@ -64,14 +64,7 @@ def folders(suite: Suite, baseline: Path, candidate: Path) -> Arms:
     before, after = (factors.embedded(paths[arm, *first]) for arm in (BASELINE, CANDIDATE))
     if before is None or after is None:
         return Arms(paths, (), known=False)
-    return Arms(paths, factors.differences(before, after, bound=bound(suite)))
-
-
-def bound(suite: Suite) -> frozenset[tuple[str, str]]:
-    """Returns title and input of every node that the suite sets."""
-    entries = [suite.workflow.get(name) for name in ("photo", "person", "seed")]
-    flat = [one for entry in entries for one in (entry if isinstance(entry, list) else [entry])]
-    return frozenset((one.rpartition(".")[0], one.rpartition(".")[2]) for one in flat if one)
+    return Arms(paths, factors.differences(before, after, bound=suites.bound(suite)))
 
 
 def compare(
@@ -195,12 +188,13 @@ def _measure(
     for name, pair in keys.items():
         if name not in found:
             missing.setdefault(pair.scene.id, []).append((name, pair))
+    photos = [parse_batch.Photo(s.id, s.files["photo"]) for s in suite.scenes if s.id in missing]
     progress(len(found), len(keys))
 
-    def work(entries: list[tuple[str, Pair]]) -> dict[str, dict[str, Any]]:
-        return _measure_scene(entries, folder, suite.profile)
+    def work(photo: parse_batch.Photo) -> dict[str, dict[str, Any]]:
+        return _measure_scene(missing[photo.id], folder, suite.profile)
 
-    for made in parse_batch.each(list(missing.values()), work, jobs):
+    for made in parse_batch.each(photos, work, jobs):
         found |= made
         progress(len(found), len(keys))
     return found
@@ -312,5 +306,8 @@ def _arms(suite: Suite, options: argparse.Namespace) -> Arms:
     if all(path.suffix.lower() == ".json" for path in given):
         from . import suite_runs
 
-        return suite_runs.run(suite, *given, options.out, options.factors, options.server)
+        made = suite_runs.make(
+            suite, *given, options.out, allowed=options.factors, url=options.server
+        )
+        return Arms(made.paths, made.factors)
     return folders(suite, *given)

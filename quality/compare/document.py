@@ -119,7 +119,7 @@ def _assessment(table: scores.Table, found: Assessment) -> dict[str, Any]:
             **found.new_fails._asdict(),
             "cases": [case._asdict() for case in found.new_fails.cases],
             "by_slice": {
-                name: {"count": count, "failed": failed}
+                name: {"scenes": count, "failed": failed}
                 for name, (count, failed) in found.new_fails.by_slice.items()
             },
         },

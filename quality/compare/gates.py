@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         slice, metric, margin: Which.
-        count: Scenes with a value in both arms.
+        scenes: How many have a value in both arms.
         gain: Bounds of the mean gain, positive is better; None where it could not be measured.
         state: pass, straddles, worse or unmeasurable.
         provable: The margin that so many scenes of this spread can prove; None where unknown.
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
     slice: str
     metric: str
     margin: float
-    count: int
+    scenes: int
     gain: Bounds | None
     state: str
     provable: float | None
@@ -118,7 +118,7 @@ def flip_p(sample: np.ndarray, resamples: int, alternative: str) -> float:
             permutation_type="samples",
             vectorized=True,
             alternative=alternative,
-            n_resamples=np.inf if len(sample) <= FLIPS_EXACT_TO else resamples,
+            n_resamples=1 << len(sample) if len(sample) <= FLIPS_EXACT_TO else resamples,
             rng=np.random.default_rng(SEED),
         ).pvalue
     )

@@ -14,7 +14,7 @@ class Improvement(NamedTuple):
 
     Attributes:
         metric, slice: Of the target; slice None is all scenes.
-        count: Scenes.
+        scenes: How many.
         gain: Bounds of the mean gain; None where it could not be measured.
         p: Of the sign-flip test that the mean gain is above 0.
         adjusted: p after Holm's correction for the number of targets.
@@ -24,7 +24,7 @@ class Improvement(NamedTuple):
 
     metric: str
     slice: str | None
-    count: int
+    scenes: int
     gain: gates.Bounds | None
     p: float
     adjusted: float
@@ -37,7 +37,7 @@ class Alarm(NamedTuple):
 
     slice: str
     metric: str
-    count: int
+    scenes: int
     gain: float
     p: float
     adjusted: float
@@ -104,7 +104,7 @@ def _loss_p(sample: np.ndarray) -> float:
         return 0.5 ** len(sample) if sample[0] < 0 else 1.0
     if len(sample) < gates.EXACT_BELOW:
         return gates.flip_p(sample, gates.EXACT_RESAMPLES, "less")
-    return float(stats.ttest_1samp(sample, 0.0, alternative="less").pvalue)
+    return float(stats.ttest_1samp(sample, 0.0, alternative="less")[1])
 
 
 def _holm(ps: Sequence[float]) -> list[float]:

@@ -13,7 +13,7 @@ def build(document: Mapping[str, Any]) -> str:
     for gate in document["gates"]:
         _case(suite, f"{gate['metric']} in {gate['slice']}", "gates", _gate(gate), gate["state"])
     new = document["new_fails"]
-    told = f"{new['failed']} new fails in {new['count']} scenes, at most {new['upper']:.1%} of all"
+    told = f"{new['failed']} new fails in {new['scenes']} scenes, at most {new['upper']:.1%} of all"
     _case(suite, "new fails", "new_fails", told, new["state"])
     for target in document["targets"]:
         where = target["slice"] or "all scenes"
@@ -39,9 +39,9 @@ def _case(suite: ET.Element, name: str, group: str, told: str, state: str) -> No
 def _gate(gate: Mapping[str, Any]) -> str:
     gain, unit = gate["gain"], gate["unit"]
     if gain is None:
-        return f"measured in {gate['count']} scenes only"
+        return f"measured in {gate['scenes']} scenes only"
     if gain["low"] is None:
-        return f"{gate['count']} scenes are too few for a bound"
+        return f"{gate['scenes']} scenes are too few for a bound"
     return (
         f"mean gain {gain['mean']:.3g} {unit}, at least {gain['low']:.3g}; must be above "
         f"-{gate['margin']:.3g}"

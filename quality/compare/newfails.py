@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     """The gate on new fails.
 
     Attributes:
-        count: Scenes.
+        scenes: How many.
         failed: Scenes with at least one confirmed new fail.
         fixed: Scenes with at least one confirmed fail less, and none more.
         lower, upper: One-sided 95 % bounds of the share of new fails (Clopper, Pearson 1934).
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
         by_slice: Scenes and new fails by slice.
     """
 
-    count: int
+    scenes: int
     failed: int
     fixed: int
     lower: float

@@ -98,7 +98,7 @@ def _table(document: Mapping[str, Any]) -> str:
     rows = []
     for name in dict.fromkeys(gate["slice"] for gate in gates):
         cells = {gate["metric"]: gate for gate in gates if gate["slice"] == name}
-        count = max(gate["count"] for gate in cells.values())
+        count = max(gate["scenes"] for gate in cells.values())
         body = "".join(_cell(cells[metric]) for metric in metrics)
         rows.append(f'<tr><th>{_text(name)}</th><td class="n">{count}</td>{body}</tr>')
     corner = f"<th>{_both(Told('slice', '分组'))}</th><th>{_both(Told('scenes', '场景'))}</th>"
@@ -121,10 +121,10 @@ def _new_fails(document: Mapping[str, Any]) -> str:
     new = document["new_fails"]
     tint, told = STATES[new["state"]]
     text = Told(
-        f"{new['failed']} of {new['count']} scenes fail on every seed and did not before; "
+        f"{new['failed']} of {new['scenes']} scenes fail on every seed and did not before; "
         f"{new['fixed']} the other way round. With 95 % confidence at most {new['upper']:.1%} of "
         f"all scenes newly fail (limit 5 %). McNemar p = {new['p']:.3f}.",
-        f"{new['count']} 个场景中有 {new['failed']} 个在所有种子上由合格变为不合格,"
+        f"{new['scenes']} 个场景中有 {new['failed']} 个在所有种子上由合格变为不合格,"
         f"{new['fixed']} 个反之。95 % 置信度下,新增不合格最多占 {new['upper']:.1%}"
         f"(上限 5 %)。McNemar p = {new['p']:.3f}。",
     )
@@ -194,7 +194,9 @@ def _power(document: Mapping[str, Any]) -> str:
     for entry in document["power"]:
         name, unit = wording.metric(entry["metric"]), entry["unit"]
         now = min(
-            (g["count"], g["provable"]) for g in document["gates"] if g["metric"] == entry["metric"]
+            (g["scenes"], g["provable"])
+            for g in document["gates"]
+            if g["metric"] == entry["metric"]
         )
         rows.append(
             Told(

@@ -28,6 +28,9 @@ KEYS = {
     "scenes",
 }
 SCENE_KEYS = {"id", "slices", *FILES}
+# Inputs that take photo and person, as the shipped workflows call them.
+BINDINGS = {"photo": "Mannequin photo.image", "person": "Person.image"}
+WORKFLOW_KEYS = {*BINDINGS, "seed", "result"}
 EXAMPLE = "docs/evaluation.md has an example"
 
 
@@ -106,7 +109,7 @@ def load(path: Path) -> Suite:
         noise_seeds,
         plans.require(_plan(document, path)),
         profile,
-        MappingProxyType(dict(document.get("workflow", {}))),
+        MappingProxyType(_workflow(document, path)),
     )
     _require_reachable(suite)
     return suite
@@ -115,6 +118,19 @@ def load(path: Path) -> Suite:
 def slices(suite: Suite) -> dict[str, tuple[str, ...]]:
     """Returns the slices by scene, in the order of the suite."""
     return {scene.id: scene.slices for scene in suite.scenes}
+
+
+def binding(suite: Suite, name: str) -> str:
+    """Returns the NODE.INPUT of a workflow that takes a file of FILES."""
+    return str(suite.workflow.get(name, BINDINGS[name]))
+
+
+def bound(suite: Suite) -> frozenset[tuple[str, str]]:
+    """Returns node and input of all that the suite sets in a workflow: that is no change."""
+    seeds = suite.workflow.get("seed", [])
+    named = [binding(suite, name) for name in BINDINGS]
+    named += seeds if isinstance(seeds, list) else [seeds]
+    return frozenset((one.rpartition(".")[0], one.rpartition(".")[2]) for one in named)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -189,6 +205,16 @@ def _scene(entry: Any, folder: Path, path: Path) -> Scene:
         )
     files = {kind: _file(folder / entry[kind], path) for kind in FILES if kind in entry}
     return Scene(name, MappingProxyType(files), tuple(tags))
+
+
+def _workflow(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    found = document.get("workflow", {})
+    if not isinstance(found, dict) or not set(found) <= WORKFLOW_KEYS:
+        raise ValueError(
+            f"workflow must be a table of {', '.join(sorted(WORKFLOW_KEYS))}, got {found!r} in "
+            f"{path}. {EXAMPLE}."
+        )
+    return dict(found)
 
 
 def _file(path: Path, suite: Path) -> Path:

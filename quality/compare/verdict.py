@@ -190,11 +190,11 @@ def _more(table: scores.Table, plan: Plan, found: Assessment) -> int | None:
         reachable = [t for t in found.targets if t.needed is not None]
         if not reachable:
             return None
-        wanted = max(wanted, min((t.needed or 0) - t.count for t in reachable))
+        wanted = max(wanted, min((t.needed or 0) - t.scenes for t in reachable))
     by_slice: dict[str, int] = {}
     for gate in found.gates:
         if gate.state == gates.STRADDLES:
-            lacking = max(1, gate.needed - gate.count)
+            lacking = max(1, gate.needed - gate.scenes)
             by_slice[gate.slice] = max(by_slice.get(gate.slice, 0), lacking)
     by_kind: dict[str, int] = {}
     for name, lacking in by_slice.items():  # a scene has one slice of each kind

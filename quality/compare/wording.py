@@ -138,7 +138,7 @@ def _words(found: Decision) -> dict[str, object]:
     told: dict[str, object] = {
         "failed": found.all.new_fails.failed,
         "fixed": found.all.new_fails.fixed,
-        "count": found.all.new_fails.count,
+        "count": found.all.new_fails.scenes,
         "blockers": _listed([f"{case.check} at {case.scene}" for case in found.all.blockers]),
     }
     places = {

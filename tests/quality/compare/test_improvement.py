@@ -29,7 +29,7 @@ def test_holm_asks_more_of_each_of_many_targets(make_table):
 def test_target_in_a_slice_looks_only_there(make_table, rng):
     table = make_table({"s": {"edge": rng.normal(1, 1, 30)}, "t": {"edge": rng.normal(-1, 1, 30)}})
     [found] = improvement.targets(table, plan(Target("edge", "s")))
-    assert (found.count, found.proven) == (30, True)
+    assert (found.scenes, found.proven) == (30, True)
 
 
 def test_loss_needs_no_number_of_scenes(make_table, rng):
