@@ -61,7 +61,7 @@ def prepare(
         folders: One for each arm; pictures of the same name below them belong together.
         out: Takes session.json, votes.jsonl and results.json.
         photos: Folder of the garments' photos, each named like its scene.
-        scores: Report of a comparison with a table of scores.
+        scores: scores.json of a comparison.
         count: Pairs to draw.
         seed: Of the draw, the order and the sides.
         tick: Called with pairs compared and their number.
@@ -71,13 +71,13 @@ def prepare(
         ValueError: There are no pairs, or the pictures are not those of the session in `out`.
     """
     pictures = _arms(folders)
-    read = {} if scores is None else read_scores(scores, list(pictures), pictures)
+    read, scenes = ({}, {}) if scores is None else read_scores(scores, list(pictures), pictures)
     of_scenes = {} if photos is None else _pictures(photos)
     path = out / SESSION
     if path.is_file():
         pairs, seed = _resumed(path, pictures)
     else:
-        found = pairing.candidates(pictures)
+        found = pairing.candidates(pictures, scenes)
         if not found:
             raise ValueError(
                 "two folders must have pictures of the same name, got none. "
@@ -142,7 +142,7 @@ def recalibrate(session: Session, base: str, path: Path) -> list[str]:
     if not session.scores:
         raise ValueError(
             "scores of the pictures are required to set thresholds, got none. "
-            "Give the report of dressform compare as --scores."
+            "Give the scores.json of dressform compare as --scores."
         )
     if path.exists() or path.suffix != ".toml":
         raise ValueError(
@@ -166,38 +166,42 @@ def recalibrate(session: Session, base: str, path: Path) -> list[str]:
 
 def read_scores(
     path: Path, arms: Sequence[str], pictures: Mapping[str, Mapping[str, Path]]
-) -> dict[tuple[str, str], dict[str, float | None]]:
-    """Reads the table of scores in the report of a comparison.
+) -> tuple[dict[tuple[str, str], dict[str, float | None]], dict[str, str]]:
+    """Reads the table of scores of a comparison.
 
     Args:
-        path: JSON with `rows` of scene, arm, seed and scores.
+        path: scores.json: rows of scene, arm, seed and scores.
         arms: Names of the folders; `baseline` and `candidate` of the table are the first two.
-        pictures: By arm and name: a row belongs to `scene/seed` or else to `scene`.
+        pictures: By arm and name: a row belongs to the name that `dressform compare` reads.
+
+    Returns:
+        Scores by arm and picture, and the scene of each picture.
 
     Raises:
-        ValueError: It is no such report, or none of its rows belongs to a picture.
+        ValueError: It is no such table, or none of its rows belongs to a picture.
     """
+    named: dict[Any, str] = dict(zip(ROLES, arms, strict=False))
+    found: dict[tuple[str, str], dict[str, float | None]] = {}
+    scenes: dict[str, str] = {}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        named: dict[Any, str] = dict(zip(ROLES, arms, strict=False))
-        found = {}
-        for row in rows:
-            arm = named.get(row["arm"], str(row["arm"]))
-            for name in (f"{row['scene']}/{row['seed']}", str(row["scene"])):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            arm, scene = named.get(row["arm"], str(row["arm"])), str(row["scene"])
+            for name in (*(f"{scene}{sign}{row['seed']}" for sign in "/_-"), scene):
                 if name in pictures.get(arm, {}):
                     found[arm, name] = dict(row["scores"])
+                    scenes[name] = scene
                     break
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"--scores must be the JSON report of dressform compare, got {path}: {error}. "
-            "Pass its report.json."
+            f"--scores must be the table of a comparison, got {path}: {error}. "
+            "Pass the scores.json that dressform compare wrote."
         ) from error
     if not found:
         raise ValueError(
             f"the scores must be of the pictures in {' and '.join(arms)}, got rows of others in "
             f"{path}. Give the folders in the order baseline, candidate."
         )
-    return found
+    return found, scenes
 
 
 def table(document: Mapping[str, Any]) -> str:

@@ -260,7 +260,8 @@ def _write(plan: Plan, node: str) -> None:
         alone = _alone(sweep.apply(plan.base, one.settings), node)
         _json(plan.folder / "variants" / f"{one.id}.json", alone)
     if named:
-        inputs = {"photo": plan.order.photo_input, "seed": plan.order.seed_input}
+        order = plan.order
+        inputs = {"photo": order.photo_input, "seed": order.seed_input, "result": RESULT}
         base = Path(folder_paths.get_input_directory())
         photos = {
             scene: Path(os.path.relpath(base / photo, plan.folder)).as_posix()

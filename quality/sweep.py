@@ -160,7 +160,7 @@ def suite(
         name: Of the suite.
         seeds: At least one; a second one is added where there is none.
         scenes: Paths of the photos by id, relative to the suite's file.
-        inputs: `Node.input` for photo and seed.
+        inputs: `Node.input` for photo and seed, a title for result.
     """
     all_seeds = list(seeds)
     while len(all_seeds) < LEAST_SEEDS:
@@ -177,7 +177,7 @@ def suite(
         "[gates] # mean losses that no buyer would notice",
         *(f"{metric} = {margin}" for metric, margin in MARGINS.items()),
         "",
-        "[workflow] # which inputs take the photo and the seed",
+        "[workflow] # which inputs take the photo and the seed, and whose picture is the result",
         *(f"{key} = {_toml(value)}" for key, value in inputs.items() if value),
     ]
     for scene, photo in scenes.items():

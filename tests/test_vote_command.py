@@ -118,12 +118,12 @@ def table_of_scores(path, arms):
         for role in ("baseline", "candidate")
         for n in range(8)
     ]
-    path.write_text(json.dumps({"rows": rows}))
+    path.write_text(json.dumps(rows))
     return path
 
 
 def test_scores_choose_the_pairs_and_are_held_against_people(arms, tmp_path):
-    scores = table_of_scores(tmp_path / "report.json", arms)
+    scores = table_of_scores(tmp_path / "scores.json", arms)
     session = prepare(arms, tmp_path, count=4, scores=scores)
     assert {p.picture for p in session.pairs if p.drawn == "worst"} == {"coat/6", "coat/7"}
     vote_all(session, lambda ticket: "left" if ticket.left == "new" else "right")
@@ -131,11 +131,21 @@ def test_scores_choose_the_pairs_and_are_held_against_people(arms, tmp_path):
     assert veil["value"] >= 0.75
 
 
+def test_scores_tell_which_pictures_are_one_scene(arms, tmp_path):
+    for folder in arms:
+        for path in (folder / "coat").iterdir():
+            path.rename(folder / f"coat_{path.name}")
+    scores = table_of_scores(tmp_path / "scores.json", arms)
+    session = prepare(arms, tmp_path, scores=scores)
+    assert {pair.scene for pair in session.pairs} == {"coat"}
+    assert len(session.scores) == 16
+
+
 def test_a_profile_needs_scores_and_a_new_file(arms, tmp_path):
     new = tmp_path / "mine.toml"
     with pytest.raises(ValueError, match="scores of the pictures are required"):
         vote_command.recalibrate(prepare(arms, tmp_path), "default", new)
-    scores = table_of_scores(tmp_path / "report.json", arms)
+    scores = table_of_scores(tmp_path / "scores.json", arms)
     session = prepare(arms, tmp_path, scores=scores)
     [told] = vote_command.recalibrate(session, "default", new)
     assert "at least 30 votes" in told
@@ -144,11 +154,11 @@ def test_a_profile_needs_scores_and_a_new_file(arms, tmp_path):
         vote_command.recalibrate(session, "default", new)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}]}', '{"rows": []}'])
+@pytest.mark.parametrize("text", ["", "[]", "[{}]", '{"rows": []}'])
 def test_a_report_of_something_else_is_told(arms, tmp_path, text):
-    (tmp_path / "report.json").write_text(text)
+    (tmp_path / "scores.json").write_text(text)
     with pytest.raises(ValueError, match=r"--scores must be|the scores must be of"):
-        prepare(arms, tmp_path, scores=tmp_path / "report.json")
+        prepare(arms, tmp_path, scores=tmp_path / "scores.json")
 
 
 def test_the_command_prints_results_without_asking(arms, tmp_path, capsys):

@@ -49,15 +49,19 @@ class Pair(NamedTuple):
     disagreement: float | None = None
 
 
-def candidates(pictures: Mapping[str, Iterable[str]]) -> list[Candidate]:
+def candidates(
+    pictures: Mapping[str, Iterable[str]], scenes: Mapping[str, str] | None = None
+) -> list[Candidate]:
     """Returns every pair of arms for each picture that both have.
 
     Args:
         pictures: Names of pictures by arm, `scene` or `scene/seed`.
+        scenes: By name of the picture, where its name does not tell.
     """
+    known = scenes or {}
     names = {arm: set(of_arm) for arm, of_arm in pictures.items()}
     return [
-        Candidate(scene(name), name, (first, second))
+        Candidate(known.get(name) or scene(name), name, (first, second))
         for first, second in itertools.combinations(names, 2)
         for name in sorted(names[first] & names[second])
     ]
