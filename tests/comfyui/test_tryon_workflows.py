@@ -100,8 +100,15 @@ def test_without_weights_it_runs_and_proves_what_it_left_alone(
         assert told["weights"] == []
 
 
+def leak(scores):
+    [found] = [check for check in read(scores)["checks"] if check["name"] == "leak"]
+    return found["state"], found["value"]
+
+
 def test_without_weights_the_notice_says_how_to_get_them(execute):
-    [notice] = read(execute("mannequin_to_model")("Report"))["notices"]
+    found = execute("mannequin_to_model")
+    [notice] = read(found("Report"))["notices"]
+    assert leak(found("Quality scores")) == ("pass", 0)  # against the person, who was painted on
     assert notice.startswith("The engine warp was used instead: weights of FLUX.2")
     assert "weights get flux2-klein-4b" in notice
 
@@ -174,6 +181,7 @@ def test_an_engine_paints_the_body_and_leaves_the_garment(server, execute, tiny,
     told = read(found("Report"))
     assert (told["engine"], told["changed_outside"]) == (engine, 0)
     assert all(weights["commercial"] is True for weights in told["weights"])
+    assert leak(found("Quality scores")) == ("pass", 0)  # against the mannequin
     shot = sample(server, "dressform_mannequin.jpg")
     result = pictures.open_picture(found("On-model picture"))
     assert of_size(result, shot)
