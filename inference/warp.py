@@ -20,6 +20,8 @@ SPARE_SHARPNESS = 1.3
 PEEKING = 0.02
 # Share of the garment's area under which a hole in its mask is a fault of the mask.
 PINHOLE = 0.003
+# Kinds of photos whose garment hangs on arms and legs, seen or not.
+FILLED = ("full", "headless", "ghost", "legs", "person")
 STEPS = 4
 UNUSED_HINTS = (
     "The warp engine does not use the hints: it draws no body. Disconnect them, or choose an "
@@ -86,6 +88,7 @@ class Warp:
             body=body if request.by_outline else None,
             place=place._replace(matrix=_compose(place.matrix, cutout.matrix)),
             figure=cutout.figure,
+            filled=_filled(request),
         )
         progress(2, STEPS)
         color, alpha = _painted(request, cutout, draped, body)
@@ -154,6 +157,12 @@ def cut_out(request: TryOnRequest, matrix: np.ndarray | None = None) -> Cutout:
     behind = (occlusion.behind_neck(mask, local) | masks.grow(hole, soft)).astype(np.float32)
     color = matting.foreground(inside.fill(image, mask, hole), alpha)
     return Cutout(color, alpha, behind, mask, local, _figure(request, window, mask), back)
+
+
+def _filled(request: TryOnRequest) -> bool | None:
+    """Whether arms and legs filled the garment; None where the kind of its photo is not known."""
+    parsing = request.garment_parsing
+    return None if parsing is None or parsing.kind == "unknown" else parsing.kind in FILLED
 
 
 def _figure(

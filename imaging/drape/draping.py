@@ -16,7 +16,10 @@ from .skinning import Frame, Limb
 # Cells along the garment's long side: a cell is then about as wide as a strap or a fold.
 CELLS = 48
 # Torso lengths over which a sleeve bends away from the shoulder, and a trouser leg from the hip.
-BEND = 0.22
+BEND = 0.3
+# Shares of the way from the torso's edge to the arm's axis over which cloth passes from one to the
+# other: over less, a raised arm tears the armhole's seam apart.
+SPLIT = (0.0, 0.8)
 # Depth below the neck, in torso lengths, over which sleeve and torso part: a body's armpit lies at
 # 0.3. Photos show a hanging sleeve grown together with the torso far below it.
 ARMPIT = (0.3, 0.45)
@@ -95,6 +98,7 @@ def drape(
     body: np.ndarray | None = None,
     place: Place | None = None,
     figure: np.ndarray | None = None,
+    filled: bool | None = None,
 ) -> Draping:
     """Maps a garment onto a person by a similarity, a spline for the torso and bones for limbs.
 
@@ -110,6 +114,8 @@ def drape(
             shoulders and sides are brought out to the person's.
         place: Where the garment comes to lie; None follows the joints alone.
         figure: (h, w) bool, the garment with its mannequin, where that is known.
+        filled: Whether arms and legs filled the garment in its photo; empty sleeves hang their own
+            way. None where nothing but the joints in sight tells.
 
     Returns:
         The layers to paint.
@@ -136,7 +142,7 @@ def drape(
     bends = []
     for limb, share in zip(limbs, shares, strict=True):
         across = scale * anchors.widening(limb, mask, body, person_pose, scale)
-        own = settled or _in_sight(limb, garment_pose)
+        own = _in_sight(limb, garment_pose) if filled is None else filled
         onto = _posed(limb, place, garment_pose if own else None, person_pose)
         onto += thin_plate.apply(spline, limb.source[0]) - onto[0]
         bends.append(_bend(limb, share, cloth.points, onto, (scale, across)))
@@ -243,7 +249,7 @@ def _posed(limb: Limb, place: Place, wearer: Pose | None, person: Pose) -> np.nd
     placed = complex(place.matrix[0, 0], place.matrix[1, 0])
     change = after / np.where(np.abs(before) > 1e-6, before * placed, 1e-6)
     turn, length = np.angle(change), np.log(np.maximum(np.abs(change), 1e-6))
-    if place.settled:
+    if place.settled and wearer is not None:
         turn = turn * skinning.smoothstep(np.abs(turn), *TURN_NOISE)
         length = length * skinning.smoothstep(np.abs(length), *LENGTH_NOISE)
     moved = np.diff(cloth, axis=0) @ (1, 1j) * placed * np.exp(length + 1j * turn)
@@ -268,7 +274,7 @@ def _sleeve(points: np.ndarray, framed: Frame, limb: Limb, lines: np.ndarray) ->
     torso = np.where((cells[:, 0] - skinning.FRAME_NECK[0]) * side > 0, torso, -skinning.UNIT)
     split = np.maximum(torso, 0) / np.maximum(np.maximum(torso, 0) + near, 1e-6)
     reach = (cells - root) @ skinning.unit(middle - root) / skinning.UNIT
-    arm = skinning.smoothstep(split, 0.15, 0.6) * skinning.smoothstep(reach, -0.02, BEND)
+    arm = skinning.smoothstep(split, *SPLIT) * skinning.smoothstep(reach, -0.02, BEND)
     depth = (cells[:, 1] - skinning.FRAME_NECK[1]) / skinning.UNIT
     joined = 1 - skinning.smoothstep(depth, *ARMPIT)
     # Cloth just inside of the sleeve is the fold under an empty arm, which a raised arm pulls

@@ -11,6 +11,9 @@ STRIP = 0.03
 LONG = 2.0
 # Torso lengths below a waistband from which old clothes belong to the lower body.
 INTO = 0.05
+# Share of the torso, from the neck, that only a top covers; and torso lengths below the hips from
+# which only what is worn below does. Between them a waistband lies somewhere.
+CHEST, THIGHS = 0.6, 0.15
 # Torso lengths: what is nearer to the garment than this touches it.
 NEXT_TO = 0.02
 # Steps of 8-bit Lab that count as one colour, and the share of a top that makes it one of its own.
@@ -115,7 +118,12 @@ def peeking(
         ends = sorted((joints["RShoulder"][0], joints["LShoulder"][0]))
         low, high = (int(np.clip(round(x), 0, old.shape[1])) for x in ends)
         part[:, :low], part[:, high:] = False, False
-        part[waist:] = _like(photo, old & part)[waist:]
+        chest = int(np.clip(round(neck[1] + CHEST * (hip[1] - neck[1])), 0, waist))
+        thighs = old[int(np.clip(round(hip[1] + THIGHS * torso), 0, old.shape[0])) :]
+        tops = _like(photo, (old & part)[:chest], thighs)
+        if region == "dress":
+            tops[chest:] |= _like(photo, old & part)[chest:]
+        part[chest:] = tops[chest:]
     visible = (old & ~cloth & part).astype(np.uint8)
     count, pieces = cv2.connectedComponents(visible)
     pieces = np.asarray(pieces, np.int32)
@@ -125,9 +133,23 @@ def peeking(
     return touching[pieces]
 
 
-def _like(photo: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Selects pixels of the colours that a top has plenty of."""
+def _like(photo: np.ndarray, top: np.ndarray, lower: np.ndarray | None = None) -> np.ndarray:
+    """Selects pixels, (h, w) bool, of the colours that a top has plenty of.
+
+    Args:
+        photo: (h, w, 3) uint8 sRGB.
+        top: (n, w) bool, the top, in the photo's first rows.
+        lower: (m, w) bool, what is worn below, in its last rows: colours that it has more of are
+            not the top's.
+    """
     lab = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB), np.int32) // BIN
     bins = (lab[..., 0] * BIN + lab[..., 1]) * BIN + lab[..., 2]
-    shares = np.bincount(bins[top], minlength=BIN**3) / max(int(top.sum()), 1)
-    return shares[bins] > PLENTY
+    shares = _shares(bins[: len(top)][top])
+    plenty = shares > PLENTY
+    if lower is not None:
+        plenty &= shares >= _shares(bins[len(bins) - len(lower) :][lower])
+    return plenty[bins]
+
+
+def _shares(bins: np.ndarray) -> np.ndarray:
+    return np.bincount(bins, minlength=BIN**3) / max(len(bins), 1)

@@ -67,6 +67,23 @@ def test_trousers_under_a_top_are_another_garment():
     assert not tuck.peeking(trousers | top, cloth(32, 88) > 0, JOINTS, "upper", photo).any()
 
 
+def test_trousers_up_to_the_waist_are_another_garment():
+    """Their waistband lies above the hip joints, and nothing else is worn."""
+    trousers = cloth(40, 80, 135, 200) > 0
+    assert not tuck.peeking(trousers, cloth(32, 88, 60, 140) > 0, JOINTS, "upper", PLAIN).any()
+    top = cloth(40, 80, 60, 135) > 0
+    photo = np.where(top[..., None], np.uint8((220, 60, 40)), np.uint8((40, 50, 120)))
+    seen = tuck.peeking(trousers | top, cloth(32, 88, 60, 130) > 0, JOINTS, "upper", photo)
+    assert seen[130:135, 40:80].all()
+    assert not seen[135:].any()
+
+
+def test_trousers_under_a_dress_peek_out():
+    trousers = cloth(40, 80, 120, 200) > 0
+    seen = tuck.peeking(trousers, cloth(38, 82, 60, 170) > 0, JOINTS, "dress", PLAIN)
+    assert seen[170:, 40:80].all()
+
+
 def test_a_long_top_under_a_short_one_peeks_out():
     tunic = cloth(40, 80, 60, 190) > 0
     seen = tuck.peeking(tunic, cloth(32, 88) > 0, JOINTS, "upper", PLAIN)
