@@ -192,9 +192,11 @@ def run(scratch: Path, options: argparse.Namespace) -> dict[str, float]:
     servers = [start(number) for number in range(PROCESSES)]
     kills, problems, answers, recovery_s = {"database": 0, "server": 0}, [], 0, []
     try:
-        for _ in tqdm(range(options.points), desc="kills", unit="kill"):
+        for point in tqdm(range(options.points), desc="kills", unit="kill"):
             time.sleep(chance.uniform(*PAUSE_S))
-            victim = chance.choice(["database", "server"])
+            # Both at least once, then at random.
+            victims = ["database", "server"]
+            victim = victims[point] if point < len(victims) else chance.choice(victims)
             kills[victim] += 1
             begun = time.monotonic()
             if victim == "database":

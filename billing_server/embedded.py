@@ -26,7 +26,6 @@ START_TIMEOUT_S = 60.0  # initdb and start took 10 s on two cores that were busy
 KEEPER_PERIOD_S = 1.0
 USER = "dressform"
 _WINDOWS = sys.platform == "win32"
-_keepers: list[subprocess.Popen] = []  # of this process; all but the first end at once
 _using: dict[Path, fasteners.InterProcessLock] = {}
 
 
@@ -61,20 +60,20 @@ def start(folder: Path | None = None, *, settings: dict[str, str] | None = None)
         if not (folder / "data").exists():
             _initialize(folder, settings or {})
         port = _ensure_running(folder)
-        _keepers[:] = [one for one in _keepers if one.poll() is None]
-        _keepers.append(_start_keeper(folder))
+        _start_keeper(folder)
     password = (folder / "password").read_text(encoding="ascii").strip()
     return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{port}/postgres"
 
 
-def _start_keeper(folder: Path) -> subprocess.Popen:
-    return subprocess.Popen(  # noqa: S603 (this very file)
+def _start_keeper(folder: Path) -> None:
+    keeper = subprocess.Popen(  # noqa: S603 (this very file)
         [sys.executable, __file__, folder],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # an interrupt at the keyboard is not for it
     )
+    keeper.returncode = 0  # it outlives this process on purpose: no warning that nobody waits
 
 
 def stop(folder: Path) -> None:

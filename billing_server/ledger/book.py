@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from . import audit, pricing, rules, state, store, verify
 from .group import MAX_BATCH, Group
 from .values import (
-    GRANT_KINDS,
+    MAX_AMOUNT,
+    MAX_RATE,
     OWN_KEYS,
     Balance,
     Budget,
@@ -24,7 +25,9 @@ from .values import (
     Request,
     UnavailableError,
     check,
+    text,
     utc,
+    whole,
 )
 
 LANES = 2  # batches under way at once in a process; an account is always in the same lane
@@ -53,13 +56,13 @@ class Ledger:
         """Uses the tables that `database.migrate` made; rules take their time from the clock."""
         self._engine = engine
         self._clock = clock
-        self._lanes = [Group(self.batch) for _ in range(LANES)]
+        self._lanes = [Group(self._commit) for _ in range(LANES)]
 
     # Accounts and settings
 
     def open_account(self, reference: str) -> int:
         """Returns the account of a reference of the caller's; opens it the first time."""
-        check(Request("grant", 1, reference))
+        text("reference", reference)
         sql = "INSERT INTO ledger.account (reference) VALUES (:r) ON CONFLICT DO NOTHING"
         with _answering(), self._engine.begin() as connection:
             connection.execute(sa.text(sql), {"r": reference})
@@ -68,9 +71,11 @@ class Ledger:
 
     def set_budget(self, account: int, budget: Budget, api_key: str = "") -> None:
         """Limits what an API key, or without one the whole account, may hold and capture."""
-        check(Request("grant", account, "budget", api_key=api_key or None))
-        for limit in budget:
-            check(Request("extend", account, "budget", amount=limit))
+        if api_key:
+            text("api_key", api_key)
+        for name, limit in budget._asdict().items():
+            if limit is not None:
+                whole(name, limit, 0, MAX_AMOUNT)
         sql = """INSERT INTO ledger.budget VALUES (:a, :k, :run, :day, :month)
             ON CONFLICT (account_id, api_key) DO UPDATE SET per_run = excluded.per_run,
             per_day = excluded.per_day, per_month = excluded.per_month"""
@@ -90,9 +95,10 @@ class Ledger:
         valid_from: datetime | None = None,
     ) -> pricing.Rate:
         """Adds a row to the rate card; rows are never changed, a later one takes over."""
-        check(Request("extend", 1, gpu_class, amount=micro_per_gpu_s))
-        check(Request("extend", 1, gpu_class, amount=minimum_micro))
-        check(Request("grant", 1, gpu_class, amount=step_ms))
+        text("gpu_class", gpu_class)
+        whole("micro_per_gpu_s", micro_per_gpu_s, 0, MAX_RATE)
+        whole("minimum_micro", minimum_micro, 0, MAX_AMOUNT)
+        whole("step_ms", step_ms, 1, 3_600_000)
         begins = utc("valid_from", valid_from or self._clock())
         sql = """INSERT INTO ledger.rate
                 (version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms)
@@ -141,8 +147,6 @@ class Ledger:
         reason: str | None = None,
     ) -> Movement:
         """Adds credits; paid ones never expire. Lower priorities are spent first."""
-        if kind not in GRANT_KINDS:
-            raise InvalidError(f"kind must be one of {', '.join(GRANT_KINDS)}, got {kind!a:.60}.")
         terms = {"priority": priority, "effective_at": effective_at, "expires_at": expires_at}
         return self.submit(
             Request("grant", account, key, amount, grant_kind=kind, reason=reason, **terms)
@@ -185,7 +189,6 @@ class Ledger:
         amount: int | None = None,
     ) -> Movement:
         """Spends a hold: by the rate and the time, never more than held, or a given amount."""
-        _given(rate=rate, gpu_ms=gpu_ms)
         return self.submit(Request("capture", account, key, amount, hold, rate=rate, gpu_ms=gpu_ms))
 
     def release(self, account: int, hold: int, *, key: str, reason: str | None = None) -> Movement:
@@ -263,8 +266,13 @@ class Ledger:
     def batch(self, requests: Sequence[Request]) -> list[Any]:
         """Returns an answer, or the error, for each request; all are decided in one transaction.
 
-        If the database refuses it, each gets its own, so that one cannot spoil the others.
+        Raises:
+            InvalidError: One of them can never be right; none is decided.
         """
+        return self._commit([check(one) for one in requests])
+
+    def _commit(self, requests: Sequence[Request]) -> list[Any]:
+        """Decides a batch; if the database refuses it, one by one, so that none spoils others."""
         failed: Exception | None = None
         for _ in range(ATTEMPTS):
             try:
@@ -274,7 +282,7 @@ class Ledger:
             except Exception as error:
                 if len(requests) == 1:
                     return [error]
-                return [self.batch([one])[0] for one in requests]
+                return [self._commit([one])[0] for one in requests]
         return [_unavailable(failed)] * len(requests)
 
     def post(self, connection: sa.Connection, request: Request) -> Movement:
@@ -323,7 +331,7 @@ class Ledger:
             return verify.verify(connection)
 
     def _required(self, connection: sa.Connection, account: int) -> None:
-        check(Request("grant", account, "account"))
+        whole("account", account, 1)
         found = sa.text("SELECT FROM ledger.account WHERE id = :a")
         if connection.execute(found, {"a": account}).first() is None:
             raise _no_account(account)
@@ -384,9 +392,3 @@ def _unavailable(error: BaseException | None) -> UnavailableError:
 
 def _no_account(account: int) -> NotFoundError:
     return NotFoundError(f"an account is required, got {account}. Open one.")
-
-
-def _given(**values: object) -> None:
-    for name, value in values.items():
-        if value is None:
-            raise InvalidError(f"{name} is required, got nothing. Give it.")

@@ -56,7 +56,7 @@ def _refuse(
         f"{in_credits(limit)}, got {in_credits(before)} and {in_credits(extra)} more. "
         "Raise the budget, or hold less."
     )
-    error.alerts = tuple(alerts)
+    error.alerts = tuple(alerts[-1:])  # what is refused uses nothing, but the end is reached
     raise error
 
 

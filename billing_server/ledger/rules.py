@@ -33,7 +33,7 @@ def decide(state: State, request: Request, now: datetime, rates: dict[int, Rate]
 
 
 def _grant(state: State, request: Request, now: datetime) -> Decision:
-    amount, begins = _required(request.amount), request.effective_at or now
+    amount, begins = request.amount or 0, request.effective_at or now
     if request.expires_at is not None:
         if request.grant_kind == PAID:
             raise InvalidError(
@@ -70,7 +70,7 @@ def _expiry(state: State, request: Request, now: datetime) -> Decision:
 
 
 def _hold(state: State, request: Request, now: datetime) -> Decision:
-    amount, deadline = _required(request.amount), request.expires_at
+    amount, deadline = request.amount or 0, request.expires_at
     if deadline is None or deadline <= now:
         raise InvalidError(
             f"expires_at must be later than now, got {deadline}. Choose a later time."
@@ -199,7 +199,7 @@ def _reversal(state: State, request: Request, now: datetime) -> Decision:
 
 
 def _refund(state: State, request: Request, now: datetime) -> Decision:
-    grant, amount = named_grant(state, request), _required(request.amount)
+    grant, amount = named_grant(state, request), request.amount or 0
     if grant.kind != PAID or grant.dispute:
         raise NotAllowedError(
             f"paid credits that nobody disputes are required, got grant {grant.seq} ({grant.kind}"
@@ -222,7 +222,7 @@ def _refund_cancel(state: State, request: Request, now: datetime) -> Decision:
 
 
 def _dispute_open(state: State, request: Request, now: datetime) -> Decision:
-    grant, amount = named_grant(state, request), _required(request.amount)
+    grant, amount = named_grant(state, request), request.amount or 0
     if grant.kind != PAID or grant.dispute or amount > grant.amount - grant.returned:
         raise NotAllowedError(
             f"at most {in_credits(grant.amount - grant.returned)} paid credits without a dispute "
@@ -292,12 +292,6 @@ def _open_hold(state: State, request: Request, now: datetime | None) -> OpenHold
             "Hold again, and extend the hold in time."
         )
     return hold
-
-
-def _required(amount: int | None) -> int:
-    if amount is None:
-        raise InvalidError("amount is required, got none. Give it in micro-credits.")
-    return amount
 
 
 _RULES: dict[str, Callable[[State, Request, datetime], Decision]] = {

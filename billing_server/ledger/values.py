@@ -4,12 +4,15 @@ Amounts are integers of micro-credits. Times are aware datetimes. A movement is 
 and its number `seq` in that account; so is the hold, grant or dispute that it made.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 CREDIT = 1_000_000  # micro-credits
 MAX_AMOUNT = 10**15  # micro-credits in one movement: sums of thousands of them fit 64 bits
+MAX_RATE = 10**9  # micro-credits for a GPU second: 1,000 credits; a year of it fits 64 bits
+MAX_ID = 2**63 - 1
 MAX_TEXT = 200  # characters of a key, reason or reference
 MAX_GPU_MS = 366 * 24 * 3600 * 1000  # a year on one GPU: more is a mistake of the worker
 OWN_KEYS = "due:"  # keys of what the ledger does by itself when a deadline has passed
@@ -192,28 +195,51 @@ def burn_order(grant: Grant) -> tuple:
     return grant.kind == PAID, grant.priority, expiry, grant.effective_at, grant.seq
 
 
+REQUIRED = {  # fields, by the kind of the request
+    "grant": ("amount", "grant_kind"),
+    "expiry": ("names",),
+    "hold": ("amount", "expires_at"),
+    "extend": ("names",),
+    "capture": ("names", "rate", "gpu_ms"),
+    "release": ("names",),
+    "lapse": ("names",),
+    "reversal": ("names",),
+    "refund": ("names", "amount"),
+    "refund_cancel": ("names",),
+    "dispute_open": ("names", "amount"),
+    "dispute_won": ("names",),
+    "dispute_lost": ("names",),
+}
+
+
 def check(request: Request) -> Request:
     """Returns the request with its times in UTC.
 
     Raises:
-        InvalidError: A field has the wrong type or an absurd value.
+        InvalidError: A field is missing, of the wrong type, or has an absurd value.
     """
-    _whole("account", request.account, 1)
-    _text("key", request.key, required=True)
+    one_of("kind", request.kind, REQUIRED)
+    for name in REQUIRED[request.kind]:
+        if getattr(request, name) is None:
+            raise InvalidError(f"{name} is required for a {request.kind}, got nothing. Give it.")
+    whole("account", request.account, 1)
+    text("key", request.key)
     if request.key.startswith(OWN_KEYS) != (request.kind in ("lapse", "expiry")):
         raise InvalidError(f"key must not begin with {OWN_KEYS!r}, got {request.key}. Use a UUID.")
+    if request.grant_kind is not None:
+        one_of("kind", request.grant_kind, GRANT_KINDS)
     for name, lowest, highest in (
         ("amount", 0 if request.kind in ("extend", "capture") else 1, MAX_AMOUNT),
-        ("names", 1, 2**63 - 1),
-        ("rate", 1, 2**63 - 1),
+        ("names", 1, MAX_ID),
+        ("rate", 1, MAX_ID),
         ("gpu_ms", 0, MAX_GPU_MS),
         ("priority", -1000, 1000),
     ):
-        value = getattr(request, name)
-        if value is not None:
-            _whole(name, value, lowest, highest)
+        if (value := getattr(request, name)) is not None:
+            whole(name, value, lowest, highest)
     for name in ("run", "api_key", "reason"):
-        _text(name, getattr(request, name))
+        if (value := getattr(request, name)) is not None:
+            text(name, value)
     times = {
         name: utc(name, value)
         for name in ("effective_at", "expires_at")
@@ -225,22 +251,28 @@ def check(request: Request) -> Request:
 def utc(name: str, value: object) -> datetime:
     """Returns a time in UTC; refuses one that does not say its zone."""
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise InvalidError(f"{name} must be a time with a zone, got {value!r}. Give it in UTC.")
+        raise InvalidError(f"{name} must be a time with a zone, got {value!a:.40}. Give it in UTC.")
     return value.astimezone(UTC)
 
 
-def _whole(name: str, value: object, lowest: int, highest: int = 2**63 - 1) -> None:
+def whole(name: str, value: object, lowest: int, highest: int = MAX_ID) -> None:
+    """Refuses what is no whole number of a range."""
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise InvalidError(
-            f"{name} must be a whole number from {lowest} to {highest}, got {str(value)[:40]}. "
+            f"{name} must be a whole number from {lowest} to {highest}, got {value!a:.40}. "
             "Amounts are in micro-credits, 1,000,000 to the credit."
         )
 
 
-def _text(name: str, value: object, *, required: bool = False) -> None:
-    if value is None and not required:
-        return
+def text(name: str, value: object) -> None:
+    """Refuses what is no short printable text."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
         raise InvalidError(
-            f"{name} must be 1 to {MAX_TEXT} printable characters, got {value!a:.60}. Shorten it."
+            f"{name} must be 1 to {MAX_TEXT} printable characters, got {value!a:.40}. Shorten it."
         )
+
+
+def one_of(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuses what is not among the known."""
+    if not isinstance(value, str) or value not in known:
+        raise InvalidError(f"{name} must be one of {', '.join(known)}, got {value!a:.40}.")

@@ -57,6 +57,28 @@ def engine(server):
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def fresh(server):
+    """Makes databases of which a test may do anything; returns their URLs."""
+    import psycopg
+    from dressform.billing_server import database
+
+    numbers = itertools.count()
+
+    def make(*, template="template1", migrated=True):
+        name = f"fresh_{next(numbers)}"
+        with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        url = server.rpartition("/")[0] + f"/{name}"
+        if migrated:
+            engine = database.connect(url)
+            database.migrate(engine)
+            engine.dispose()
+        return url
+
+    return make
+
+
 class Clock:
     """A time that tests set."""
 

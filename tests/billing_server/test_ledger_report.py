@@ -10,16 +10,11 @@ from dressform.billing_server.ledger import CREDIT, Ledger
 
 
 @pytest.fixture
-def own(server, engine, monkeypatch):
+def own(fresh, monkeypatch):
     """The URL of a ledger that the test may break, with a grant in it."""
-    address = server.replace("+psycopg", "")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS own")
-        connection.execute("CREATE DATABASE own")
-    url = address.rpartition("/")[0] + "/own"
+    url = fresh().replace("+psycopg", "")
     monkeypatch.setenv("DATABASE_URL", url)
     own = database.connect()
-    database.migrate(own)
     ledger = Ledger(own)
     ledger.grant(ledger.open_account("customer"), 15 * CREDIT // 10, "paid", key="g")
     own.dispose()

@@ -54,25 +54,21 @@ def test_histories_are_as_the_model_says(server, engine, sessions):
 
 
 @pytest.fixture(scope="module")
-def template(server, engine):
+def template(fresh):
     """A database that lets a hold end twice and a key be used twice, as the faulty code would."""
-    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE unguarded")
-    inside = database.connect(server.rpartition("/")[0] + "/unguarded")
-    database.migrate(inside)
+    url = fresh()
+    inside = database.connect(url)
     with inside.begin() as connection:
         connection.exec_driver_sql("DROP INDEX ledger.movement_ends_once")
         connection.exec_driver_sql("ALTER TABLE ledger.movement DROP CONSTRAINT movement_key")
     inside.dispose()
+    return url.rpartition("/")[2]
 
 
 @pytest.fixture
-def unguarded(server, template, request):
+def unguarded(fresh, template):
     """A copy of it: what a fault leaves behind must not be found by the next test."""
-    name = f"unguarded_{abs(hash(request.node.name))}"
-    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE unguarded")
-    return server.rpartition("/")[0] + f"/{name}"
+    return fresh(template=template, migrated=False)
 
 
 def without_lock(patch):
