@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import hint_routes, served
 from .agnostic import MakeAgnosticMask
+from .compare import Compare
 from .drawing import DrawHints
 from .engine_settings import EngineSettings, LoadEngineLora
 from .folder import LoadFolder
@@ -41,6 +42,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     QualityGate,
     RepairVeil,
     Sweep,
+    Compare,
 )
 
 

@@ -67,7 +67,7 @@ def build(
 
 
 def worst(table: scores.Table, plan: Plan, found: Decision) -> list[dict[str, Any]]:
-    """Returns the scenes and seeds with the largest losses, new fails first."""
+    """Returns the scenes with the largest losses, each at its worst seed, new fails first."""
     failed: dict[str, list[str]] = {}
     for case in found.all.new_fails.cases:
         failed.setdefault(case.scene, []).append(case.check)
@@ -91,7 +91,8 @@ def worst(table: scores.Table, plan: Plan, found: Decision) -> list[dict[str, An
                 }
             )
     entries.sort(key=lambda e: (-bool(e["new_fails"]), -e["weight"], e["scene"], e["seed"]))
-    return entries[:WORST]
+    by_scene = {entry["scene"]: entry for entry in reversed(entries)}
+    return [entry for entry in entries if by_scene[entry["scene"]] is entry][:WORST]
 
 
 def rounded(value: Any) -> Any:

@@ -1,12 +1,14 @@
 """Plots of a comparison as SVG that takes the page's colours, in light and in dark."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import wording
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -22,11 +24,16 @@ COLORS = {
 }
 VARIABLES = {"straddles": "warn", "worse": "fail"}
 INCH_PER_ROW, INCH_PER_METRIC = 0.34, 3.1
+PICTURE_DPI, WRAP_LETTERS = 130, 90
 MOST_SLICES = 24  # rows in the picture; the table has them all
 
 
 def forest(document: Mapping[str, Any]) -> str:
     """Draws the mean gain of every gate with its interval, and the margin that it must clear."""
+    return _svg(_forest(document))
+
+
+def _forest(document: Mapping[str, Any]) -> "Figure":
     gates = document["gates"]
     metrics = list(dict.fromkeys(gate["metric"] for gate in gates))
     slices = list(dict.fromkeys(gate["slice"] for gate in gates))[:MOST_SLICES]
@@ -40,7 +47,7 @@ def forest(document: Mapping[str, Any]) -> str:
         axis.set_xlabel(f"gain, {unit}" if unit else "gain", color=COLORS["soft"], fontsize=9)
         axis.set_yticks(range(len(slices)), slices if place == 0 else [])
         axis.set_ylim(len(slices) - 0.5, -0.5)
-    return _svg(figure)
+    return figure
 
 
 def power(document: Mapping[str, Any]) -> str:
@@ -122,3 +129,24 @@ def _svg(figure: "Figure") -> str:
     for name, color in COLORS.items():
         text = text.replace(color, f"var(--{VARIABLES.get(name, name)})")
     return text.replace('width="', 'data-width="', 1).replace('height="', 'data-height="', 1)
+
+
+def picture(document: Mapping[str, Any]) -> "np.ndarray":
+    """Draws verdict and gates as a picture for where no page can be shown.
+
+    Returns:
+        (H, W, 3) uint8 sRGB.
+    """
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = _forest(document)
+    figure.set_facecolor("white")
+    said = textwrap.fill(document["sentence"]["en"], WRAP_LETTERS)
+    figure.suptitle(
+        f"{document['decision']}: {said}", x=0.02, ha="left", fontsize=11, color=COLORS["ink"]
+    )
+    figure.set_dpi(PICTURE_DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

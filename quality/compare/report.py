@@ -25,6 +25,7 @@ FACTORS_UNKNOWN = Told(
 )
 NO_FACTOR = Told("Nothing but the seeds.", "除种子外没有差异。")
 NONE = Told("None.", "无。")
+MARGIN = Told("margin", "允许值")
 
 
 def build(
@@ -67,7 +68,13 @@ def _both(told: Told) -> str:
 
 
 def _number(value: float | None, unit: str = "") -> str:
-    return "&ndash;" if value is None else f"{value:+.2f}{'&#8239;' + _text(unit) if unit else ''}"
+    if value is None:
+        return "&ndash;"
+    return f"{_signed(value, 2)}{'&#8239;' + _text(unit) if unit else ''}"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "&minus;")
 
 
 def _decision(document: Mapping[str, Any]) -> str:
@@ -89,11 +96,11 @@ def _numbers(document: Mapping[str, Any]) -> str:
 
 
 def _table(document: Mapping[str, Any]) -> str:
-    gates = document["gates"]
+    gates, margins = document["gates"], document["margins"]
     metrics = list(dict.fromkeys(gate["metric"] for gate in gates))
     head = "".join(
-        f"<th>{_both(wording.metric(m))}<small>&plusmn;{document['margins'][m]:g}</small></th>"
-        for m in metrics
+        f"<th>{_both(wording.metric(name))}<small>{_both(MARGIN)} {margins[name]:g}</small></th>"
+        for name in metrics
     )
     rows = []
     for name in dict.fromkeys(gate["slice"] for gate in gates):
@@ -113,7 +120,9 @@ def _cell(gate: Mapping[str, Any]) -> str:
     else:
         numbers = f"<b>{_number(gain['mean'], gate['unit'])}</b>"
         if gain["low"] is not None:
-            numbers += f" <small>{gain['low']:+.2f} &hellip; {gain['high']:+.2f}</small>"
+            numbers += (
+                f" <small>{_signed(gain['low'], 2)} &hellip; {_signed(gain['high'], 2)}</small>"
+            )
     return f'<td class="n {tint}">{numbers}<span class="state {tint}">{_both(told)}</span></td>'
 
 
@@ -165,7 +174,7 @@ def _alarms(document: Mapping[str, Any]) -> str:
 def _pair(number: int, one: Exhibit) -> str:
     entry = one.entry
     losses = ", ".join(
-        f"{_both(wording.metric(name))} {-loss:+.1f}"
+        f"{_both(wording.metric(name))} {_signed(-loss, 1)}"
         for name, loss in entry["losses"].items()
         if loss is not None
     )

@@ -161,8 +161,10 @@ def unit(table: Table, metric: str) -> str:
 
 
 def slice_names(table: Table) -> tuple[str, ...]:
-    """Returns the slices in the order in which they first occur."""
-    return tuple(dict.fromkeys(name for names in table.slices.values() for name in names))
+    """Returns the slices, those of one kind together, in the order in which they first occur."""
+    names = dict.fromkeys(name for names in table.slices.values() for name in names)
+    kinds = list(dict.fromkeys(name.rpartition("=")[0] for name in names))
+    return tuple(sorted(names, key=lambda name: kinds.index(name.rpartition("=")[0])))
 
 
 def subset(table: Table, scenes: Iterable[str]) -> Table:

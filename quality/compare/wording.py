@@ -109,6 +109,11 @@ def sentence(found: Decision, scenes: int) -> Told:
             "Keep the old version: what matters could not be measured, and that is no pass.",
             "保留旧版本:关键项目无法测量,不算通过。",
         )
+    if "no_improvement" not in found.reasons:
+        return Told(
+            "Keep the old version: too much speaks against the new one already.",
+            "保留旧版本:新版本的问题已较多,再增加场景也难以证明其无害。",
+        )
     return Told(
         "Keep the old version: the new one is not proven to be worse, but it is not proven to do "
         "what it was made for either.",

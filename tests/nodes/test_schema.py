@@ -29,6 +29,7 @@ IDS = {
     "DressformQualityGate": "Quality Gate",
     "DressformRepairVeil": "Repair Veil",
     "DressformSweep": "Sweep Settings",
+    "DressformCompare": "Compare Versions",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -78,6 +79,7 @@ WIDGETS = {
     "DressformQualityGate": ["accept", "review_folder", "name"],
     "DressformRepairVeil": ["amount"],
     "DressformSweep": ["grid", "name", "seed_input", "seeds", "photo_input", "scenes"],
+    "DressformCompare": ["scenes", "gates", "targets", "claim", "name"],
 }
 MAX_TOOLTIP = 160
 
