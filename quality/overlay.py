@@ -20,9 +20,16 @@ FULL = 0.75  # severity from which the colour covers most
 COVER = 0.78  # of the gray picture under full colour; the garment stays recognisable
 PAPER = 0.55  # black of the gray picture; paler than the photo, so that colour stands out
 HATCH_PX = 10  # period of the hatching over unknown tiles
-SPECKS = ("leak", "residue", "shape")  # maps of single pixels, not of tiles
+SPECKS = (
+    "leak",
+    "residue",
+    "shape",
+    "clipping",
+    "clipping_vs_baseline",
+)  # maps of single pixels, not of tiles
 SMOOTH_PX = 10.0  # sigma; rounds the corners of 48 px tiles
 MAX_BOXES = 4
+MAX_SENTENCES, MAX_LINES = 3, 4  # under the picture; pictures of a batch are equally high
 MIN_BOX_PX = 28
 MAX_SHARED = 0.6  # of the smaller box; more is the same place found twice
 
@@ -60,13 +67,20 @@ def heatmap(result: np.ndarray, verdict: Verdict) -> np.ndarray:
         small = cv2.resize(result, size[::-1], interpolation=cv2.INTER_AREA)
     light = PAPER + (1 - PAPER) * color.luma(small)
     canvas = np.repeat(light[..., None], 3, axis=2) * 255
-    severity, unknown = combine(verdict.maps, size)
+    _, unknown = combine(verdict.maps, size)
+    severity, _ = combine(_objecting(verdict), size)
     rows, columns = np.indices(severity.shape)
     stripe = unknown & ((rows + columns) % HATCH_PX < 2)
     canvas[stripe] -= 45
     cover = COVER * np.clip((severity - FINE) / (FULL - FINE), 0, 1)[..., None]
     heat = np.rint(canvas * (1 - cover) + _warm(severity) * cover).clip(0, 255).astype(np.uint8)
     return heat if size == (height, width) else cv2.resize(heat, (width, height))
+
+
+def _objecting(verdict: Verdict) -> dict[str, Map]:
+    """Returns the maps of the checks that warn or fail: what passes is no finding."""
+    names = [check.name for check in verdict.checks if check.state in ("warn", "fail")]
+    return {name: verdict.maps[name] for name in names if name in verdict.maps}
 
 
 def combine(maps: Mapping[str, Map], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +135,9 @@ def annotate(result: np.ndarray, verdict: Verdict) -> np.ndarray:
     row_px = round(text_px * 1.7)
     columns = 2 if width >= 28 * text_px else 1
     rows = -(-len(verdict.checks) // columns)
-    strip_px = round(text_px * 4.6) + rows * row_px
+    told = _told(verdict, width - 2 * text_px, text_px)
+    head_px = round(text_px * 4) + MAX_LINES * row_px
+    strip_px = head_px + round(text_px * 0.6) + rows * row_px
     canvas = Image.new("RGB", (width, height + strip_px), PAPER_RGB)
     canvas.paste(Image.fromarray(result), (0, 0))
     pen = ImageDraw.Draw(canvas)
@@ -129,12 +145,35 @@ def annotate(result: np.ndarray, verdict: Verdict) -> np.ndarray:
     _draw_places(pen, verdict, text_px, height / measured[0])
     margin = text_px
     _draw_badge(pen, (margin, height + margin), verdict.overall, text_px)
-    top = height + round(text_px * 4)
+    font = ImageFont.load_default(size=text_px)
+    for index, line in enumerate(told):
+        middle = height + round(text_px * 3.6) + (index + 0.5) * row_px
+        pen.text((margin, middle), line, INK, font, anchor="lm")
+    top = height + head_px
     for index, check in enumerate(verdict.checks):
         left = margin + (index // rows) * (width - margin) // columns
         cell_px = (width - margin) // columns - margin
         _draw_check(pen, (left, top + (index % rows) * row_px, cell_px), check, text_px)
     return np.asarray(canvas).copy()
+
+
+def _told(verdict: Verdict, width_px: int, text_px: int) -> list[str]:
+    """Returns the sentences of the worst checks, in lines that fit."""
+    font = ImageFont.load_default(size=text_px)
+    worst = [c.sentence for s in ("fail", "warn") for c in verdict.checks if c.state == s]
+    told = list(dict.fromkeys(worst)) or [wording.OVERALL[verdict.overall][2]]
+    lines: list[str] = []
+    for sentence in told[:MAX_SENTENCES]:
+        line = ""
+        for word in sentence.split():
+            longer = f"{line} {word}".strip()
+            if line and font.getlength(longer) > width_px:
+                lines.append(line)
+                line = word
+            else:
+                line = longer
+        lines.append(line)
+    return lines[:MAX_LINES]
 
 
 def legend() -> tuple[tuple[str, tuple[int, int, int]], ...]:

@@ -143,8 +143,8 @@ PLACES = {
 }
 WHOLE = "The garment's outline"
 STATES_ZH = {"pass": "通过", "warn": "注意", "fail": "不合格", "unmeasurable": "无法测量"}
-AGAINST_BASELINE = " vs earlier result"
-AGAINST_BASELINE_ZH = " · 与之前结果相比"
+AGAINST_BASELINE = " vs earlier"
+AGAINST_BASELINE_ZH = " · 与之前相比"
 
 
 def title(name: str) -> str:
