@@ -7,16 +7,16 @@ FOLDER holds a folder for each scene, as the mannequin benchmark has them. Measu
 photo.jpg, `body.png` the person's silhouette without clothes, `keypoints.json` its joints. In the
 benchmark the person takes the mannequin's pose, has its figure and stands in its place: of the
 garment's way only the errors of both parsings and poses are left, and a map that is nearly the
-identity is the right one. Where a scene also has `worn.png`, the labels of model.jpg, then
-body.png and keypoints.json are of model.jpg, and the person may stand elsewhere in another pose:
-that is the harder half of the task.
+identity is the right one; the engine gains by seeing that nothing moved. Where a scene also has
+`worn.png`, the labels of model.jpg, then body.png and keypoints.json are of model.jpg, and the
+person may stand elsewhere in another pose: that is the harder half of the task.
 
 The garment is cut out by the pack's own parser, never by true labels. The person given to the
 engine does not show the answer: body.png is painted an even grey from the neck to wrists and
-ankles, whatever it wears there, and what the worn garment covers beside the body, and a little
-more, becomes background that is grown in from the sides. Only true joints say where grey ends, so
-its borders tell nothing of the garment's hem, neckline, sleeves or colours. Pose and parsing of
-the person come from that picture too.
+ankles, whatever it wears there, and wherever the worn garment lies; what that covers beside the
+body, and a little more, becomes background that is grown in from the sides. Only true joints say
+where grey ends, so its borders tell nothing of the garment's hem, neckline, sleeves or colours.
+Pose and parsing of the person come from that picture too.
 
 Truth is model.jpg where both the exact labels and the pack's parser on model.jpg say garment: the
 parser leaves out the hair and hands that are in front of it. In this area are measured
@@ -131,7 +131,8 @@ def neutral(scene: Scene) -> np.ndarray:
     radius = max(1, round(GROWN * long_side))
     grown = cv2.inpaint(hidden, unknown.astype(np.uint8), radius, cv2.INPAINT_TELEA)
     result = np.where((gone & ~scene.body)[..., None], grown, scene.worn)
-    grey = scene.body & ~bare(scene.joints, scene.body.shape)
+    # A skirt beside a hand is no hand.
+    grey = scene.body & (gone | ~bare(scene.joints, scene.body.shape))
     return np.where(grey[..., None], np.uint8(GREY), result)
 
 

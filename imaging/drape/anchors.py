@@ -84,7 +84,8 @@ class Placement(NamedTuple):
 
     def even(self, lacks: list[float]) -> list[float]:
         """Returns what of the lacks of two sides is believed: on one side alone it is an arm."""
-        most = max(min(lacks), 0.0) + ONE_SIDED * self.torso
+        alone = OUTLINE_NOISE[0] if self.settled else ONE_SIDED
+        most = max(min(lacks), 0.0) + alone * self.torso
         return [self.believed(min(lack, most)) if lack > 0 else 0.0 for lack in lacks]
 
     def believed(self, missing: float) -> float:

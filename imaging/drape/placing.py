@@ -29,14 +29,17 @@ LEAST_CONFIDENCE = 0.1
 # Standard deviations of a located pose between two pictures of one body in one place: shift in
 # torso lengths, logarithm of the size, turn in radians. Measured on 36 rendered pairs.
 DOUBT = np.array([0.035, 0.035, 0.045, 0.02])
-# With fewer joints in sight than this the garment alone says where its wearer was, and doubt is
-# larger by this much.
+# With fewer joints in sight than this the garment alone says where its wearer was, and poses are
+# wrong by this much more. That much is granted only before a backdrop that proves the camera.
 LEAST_SEEN, UNSEEN = 3, 2.5
 # A shift of this many standard deviations, over all four, is none.
 SIGMAS = 3.0
 # Lab difference of two photos of one backdrop in one light: noise, JPEG, a lamp that warms up.
 # Its median, and the ninth decile.
 SAME_BACKDROP = (3.0, 8.0)
+# Lab difference from its middle colour, ninth decile, from which a backdrop shows more than paper
+# and JPEG: two that agree then were taken by one camera from one place.
+SHOWING = 1.5
 # Long side at which backdrops are compared, and the share of it that must be seen in both.
 BACKDROP_PX, LEAST_BACKDROP = 256, 0.02
 # Sizes that differ by less in shape are one photo's, reduced.
@@ -85,9 +88,13 @@ def place(garment: Photo, person: Photo, region: str, body: np.ndarray | None = 
     """
     aligned = align(garment.pose, person.pose, region)
     still = _still(garment.pose, person.pose)
-    if still is None or not same_set(garment, person):
+    showing = same_backdrop(garment, person)
+    if still is None or showing is None:
         return Place(aligned, False)
-    if not _within_doubt(aligned, still, garment.pose, person.pose, region):
+    seen = sum(keypoint.confidence >= 1 for keypoint in garment.pose.keypoints.values())
+    loose = seen < LEAST_SEEN and showing > SHOWING
+    away = _away(aligned, still, garment.pose, person.pose, region)
+    if float(np.hypot.reduce(away / DOUBT)) > SIGMAS * (UNSEEN if loose else 1.0):
         return Place(aligned, False)
     if body is not None and garment.parsing is not None:
         edge = outlines.find(garment.parsing, garment.pose)
@@ -110,10 +117,15 @@ def align(garment_pose: Pose, person_pose: Pose, region: str) -> np.ndarray:
     return thin_plate.similarity(source, target, np.array(trust))
 
 
-def same_set(garment: Photo, person: Photo) -> bool:
-    """Whether both photos show the same backdrop in the same light, as far as both show it."""
+def same_backdrop(garment: Photo, person: Photo) -> float | None:
+    """Compares the backdrops, as far as both photos show them.
+
+    Returns:
+        How far the backdrop differs from one colour, Lab, ninth decile; None where the backdrops
+        or their light differ, or where that cannot be known.
+    """
     if garment.parsing is None or person.parsing is None:
-        return False
+        return None
     height, width = person.image.shape[:2]
     factor = min(1.0, BACKDROP_PX / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -123,9 +135,12 @@ def same_set(garment: Photo, person: Photo) -> bool:
         seen &= cv2.resize(free, size, interpolation=cv2.INTER_AREA) > 0.99
         labs.append(to_lab(cv2.resize(photo.image, size, interpolation=cv2.INTER_AREA)))
     if seen.mean() < LEAST_BACKDROP:
-        return False
-    away = np.linalg.norm(labs[0] - labs[1], axis=-1)[seen]
-    return bool((np.percentile(away, (50, 90)) < SAME_BACKDROP).all())
+        return None
+    first, second = (lab[seen] for lab in labs)
+    away = np.linalg.norm(first - second, axis=-1)
+    if (np.percentile(away, (50, 90)) > SAME_BACKDROP).any():
+        return None
+    return float(np.percentile(np.linalg.norm(first - np.median(first, 0), axis=-1), 90))
 
 
 def _still(garment_pose: Pose, person_pose: Pose) -> np.ndarray | None:
@@ -138,16 +153,13 @@ def _still(garment_pose: Pose, person_pose: Pose) -> np.ndarray | None:
     return np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
 
 
-def _within_doubt(
+def _away(
     aligned: np.ndarray, still: np.ndarray, garment_pose: Pose, person_pose: Pose, region: str
-) -> bool:
-    """Whether the joints' own map differs from `still` by no more than joints are wrong."""
+) -> np.ndarray:
+    """How the joints' own map differs from `still`, (4,) float64 in the units of DOUBT."""
     neck, hip = skinning.spine(garment_pose)
     middle = hip if region == "lower" else (neck + hip) / 2
     torso = max(float(np.hypot(*np.subtract(*skinning.spine(person_pose)))), 1e-6)
     shift = (skinning.transform(aligned, middle) - skinning.transform(still, middle)) / torso
     turned = complex(aligned[0, 0], aligned[1, 0]) / still[0, 0]
-    away = np.array([*shift, np.log(max(abs(turned), 1e-6)), np.angle(turned)])
-    sure = sum(keypoint.confidence >= 1 for keypoint in garment_pose.keypoints.values())
-    doubt = DOUBT * (1.0 if sure >= LEAST_SEEN else UNSEEN)
-    return float(np.hypot.reduce(away / doubt)) < SIGMAS
+    return np.array([*shift, np.log(max(abs(turned), 1e-6)), np.angle(turned)])

@@ -105,11 +105,19 @@ def test_a_photo_without_a_parsing_is_followed_by_its_joints():
     assert found.matrix == pytest.approx(np.array([[1.0, 0, 2.5], [0, 1, -3]]), abs=1e-6)
 
 
-def test_a_body_nobody_sees_is_placed_with_more_doubt():
+def before_boards(taken):
+    """The same photo before a wall that shows where the camera stands."""
+    boards = np.where(np.arange(SIZE[1]) % 60 < 30, 200, 185)[None, :, None].astype(np.uint8)
+    free = taken.parsing.label_map == labels.BACKGROUND
+    return taken._replace(image=np.where(free[..., None], boards, taken.image))
+
+
+def test_a_body_nobody_sees_is_placed_with_more_doubt_where_the_wall_proves_the_camera():
     hidden = photo(pose(confidence=0.6))
     person = photo(pose((0, 18)), body_at=pose())
-    assert placing.place(hidden, person, "upper").settled
-    assert not placing.place(photo(), person, "upper").settled
+    assert placing.place(before_boards(hidden), before_boards(person), "upper").settled
+    assert not placing.place(hidden, person, "upper").settled
+    assert not placing.place(before_boards(photo()), before_boards(person), "upper").settled
 
 
 def test_an_outline_finds_its_way_onto_its_own_body():

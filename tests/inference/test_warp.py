@@ -299,3 +299,53 @@ def test_a_tiny_person_photo_ends_in_a_picture(size):
     result = _run(_request(person=person, person_pose=_pose(size[0] / 240)))
     assert result.image.shape == person.shape
     assert result.image.any()
+
+
+def _in_place(kind="full", **moved):
+    """A sleeved garment photographed before the same wall as the person, in the same place."""
+    person, _, parsing = _person()
+    image, mask, pose = _garment()
+    image = np.where(mask[..., None], image, np.uint8(WALL))
+    label_map = np.where(mask, labels.GARMENT, labels.BACKGROUND).astype(np.uint8)
+    return _request(
+        person=person,
+        person_parsing=parsing,
+        person_pose=_pose(**moved),
+        garment=image,
+        garment_mask=mask,
+        garment_pose=pose,
+        garment_parsing=Parsing(label_map, kind=kind),
+    )
+
+
+def test_what_joints_are_wrong_by_moves_no_sleeve():
+    exact = _run(_in_place())
+    wrong = _run(_in_place(RElbow=(46, 97), RShoulder=(67, 63), LWrist=(146, 125)))
+    # Above the hands, which stay in front where the pose says they are.
+    assert np.abs(exact.garment - wrong.garment)[:112].max() < 0.05
+
+
+def test_a_raised_arm_in_the_same_place_is_followed():
+    result = _run(_in_place(RElbow=(30, 76), RWrist=(4, 76)))
+    assert result.garment[76, 30] > 0.9
+    assert result.garment[76, 16] > 0.9
+
+
+def test_an_empty_sleeve_turns_to_the_arm_and_a_filled_one_keeps_its_distance():
+    """The sleeve hangs lower than the joints of its photo; the person's arm is where they are."""
+    told = {kind: _in_place(kind) for kind in ("dressform", "full")}
+    mask = np.zeros((240, 180), np.uint8)
+    cv2.rectangle(mask, (62, 54), (118, 140), 1, -1)
+    hanging = _pose(RElbow=(55, 99), RWrist=(50, 132), LElbow=(125, 99), LWrist=(130, 132))
+    for side in "RL":
+        _limbs(mask, hanging, [side + n for n in ("Shoulder", "Elbow", "Wrist")], 1, 14)
+    image = np.where(mask[..., None] > 0, np.uint8(CLOTH), np.uint8(WALL))
+    found = {}
+    for kind, request in told.items():
+        label_map = np.where(mask > 0, labels.GARMENT, labels.BACKGROUND).astype(np.uint8)
+        parsing = Parsing(label_map, kind=kind)
+        changed = request._replace(garment=image, garment_mask=mask > 0, garment_parsing=parsing)
+        found[kind] = _run(changed).garment
+    elbow_to_wrist = (114, 40)
+    assert found["dressform"][elbow_to_wrist] > 0.9
+    assert found["full"][elbow_to_wrist] < 0.1
