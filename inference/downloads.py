@@ -19,7 +19,7 @@ from .weights import UNFINISHED, Entry, File
 KINDS = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja"})
 # Beside a folder's files: what was fetched, and its hashes.
 RECORD = ".dressform.json"
-# Notes of the transfer, and of the hub's library.
+# Of the hub's library, where an earlier version of it fetched into the folder.
 HUB_NOTES = ".cache"
 SPARE_BYTES = 2**30  # left on the disk for everything else
 
@@ -126,7 +126,7 @@ def fetch(wanted: Plan) -> None:
     require_space(wanted)
     _mark(wanted.folder)
     revision = wanted.revision or "main"
-    with _explaining(wanted.entry), transfer.alone(wanted.folder / HUB_NOTES):
+    with _explaining(wanted.entry), transfer.alone(wanted.folder):
         for file in wanted.files:
             if not _is_there(wanted.folder / file.path, file):  # another process may have been here
                 transfer.receive(wanted.entry.source, revision, file, wanted.folder)

@@ -52,11 +52,13 @@ def receive(source: str, revision: str, file: File, folder: Path) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process fetches into a folder; two would write into the same file."""
+    """Waits until no other process fetches into a folder; two would write into the same file.
+
+    The file that is locked lies beside the folder and stays: who waits for it needs it.
+    """
     from huggingface_hub.utils import WeakFileLock
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with WeakFileLock(folder / "transfer.lock"):
+    with WeakFileLock(folder.with_name(f".{folder.name}.lock")):
         yield
 
 

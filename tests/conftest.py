@@ -5,18 +5,23 @@ DRESSFORM_REQUIRE=all the same is a failure, so that nothing is silently left ou
 """
 
 import copy
+import hashlib
 import importlib
 import importlib.util
 import json
 import math
 import os
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 import pytest
 from dressform.comfyui import environment, launch, session, source
 from dressform.comfyui.server import Server
+from dressform.inference import weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -110,6 +115,111 @@ def tiny(need, tmp_path_factory):
         return written[name]
 
     return write
+
+
+class Hub:
+    """Answers as the hub does for one repository; faults are switched on by the tests."""
+
+    SOURCE, COMMIT = "makers/tiny", "a" * 40
+    CONTENT = MappingProxyType(
+        {
+            "config.json": b"{}",
+            "net/model.safetensors": bytes(range(256)) * 400,
+            "net/model.bin": b"pickle",
+        }
+    )
+
+    def __init__(self):
+        self.files = dict(self.CONTENT)
+        self.gated = False
+        self.cut_after = None  # bytes after which a transfer breaks
+        self.hold_after = None  # bytes after which a transfer stands still
+        self.asked = []  # (path, Range)
+        self.requests = 0
+        self.released = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                outer.answer(self, body=False)
+
+            def do_GET(self):
+                outer.answer(self, body=True)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler, body):
+        self.requests += 1
+        path = handler.path.split("?")[0]
+        if path.startswith(f"/api/models/{self.SOURCE}/tree/"):
+            listed = [
+                {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
+                for name, data in self.files.items()
+            ]
+            return self.send(handler, 200, json.dumps(listed).encode(), body)
+        name = path.removeprefix(f"/{self.SOURCE}/resolve/{self.COMMIT}/")
+        if name not in self.files:
+            return self.send(handler, 404, b"", body, {"X-Error-Code": "EntryNotFound"})
+        if self.gated:
+            return self.send(handler, 403, b"", body, {"X-Error-Code": "GatedRepo"})
+        data, start = self.files[name], 0
+        headers = {"X-Repo-Commit": self.COMMIT, "ETag": f'"{hashlib.sha1(data).hexdigest()}"'}  # noqa: S324
+        asked = handler.headers.get("Range")
+        if body:
+            self.asked.append((name, asked))
+        if asked and body:
+            start = int(asked.removeprefix("bytes=").split("-")[0])
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        self.send(handler, 206 if start else 200, data[start:], body, headers)
+
+    def send(self, handler, status, data, body, headers=()):
+        handler.send_response(status)
+        for name, value in dict(headers).items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        if body and self.cut_after is not None and len(data) > self.cut_after:
+            handler.wfile.write(data[: self.cut_after])
+            handler.wfile.flush()
+            handler.connection.close()
+        elif body and self.hold_after is not None and len(data) > self.hold_after:
+            handler.wfile.write(data[: self.hold_after])
+            handler.wfile.flush()
+            self.released.wait(60)
+        elif body:
+            handler.wfile.write(data)
+
+    def listed(self, name):
+        """A file as weights.json has it."""
+        data = self.CONTENT[name]
+        return weights.File(name, hashlib.sha256(data).hexdigest(), len(data))
+
+    def carried(self, folder):
+        """Writes what the hub has into a folder and returns it."""
+        for name, data in self.CONTENT.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        return folder
+
+    def asked_from(self):
+        """The byte from which the weights were asked for, the only time that they were."""
+        [asked] = [asked for name, asked in self.asked if name.endswith("safetensors")]
+        return int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+
+
+@pytest.fixture
+def served():
+    """A small simulator of the hub on this machine."""
+    hub = Hub()
+    yield hub
+    hub.released.set()
+    hub.server.shutdown()
+    hub.server.server_close()
 
 
 # Whole documents drawn step by step by hypothesis take it a hundred times longer.
