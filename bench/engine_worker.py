@@ -5,6 +5,8 @@ inference/recall.py, "bare" the pipeline of diffusers with a user's own calls. A
 random networks of the same sizes and get the same pictures and words.
 """
 
+import contextlib
+import ctypes
 import gc
 import itertools
 import math
@@ -33,6 +35,9 @@ IN_MEMORY = ("flux2-klein", "qwen-edit", "flux-fill")
 # Crop on a processor: height and width, multiples of every engine's cells.
 STEADY_SIZE = 384, 256
 KIB = 1024
+# glibc's malloc.h. Large blocks go back to the system at once, so that the peak is what is in use
+# and not what the allocator happens to hold.
+M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES = -3, 2**20
 
 
 class Job(NamedTuple):
@@ -80,6 +85,7 @@ def work(job: Job, channel: Any) -> None:
     cuda = job.setup.device != "cpu"
     if not cuda:
         torch.set_num_threads(1)
+        _return_large_blocks()
     floor = 0 if cuda else _anonymous("RssAnon")
     paint = prepare(job)
     while (person := channel.recv()) is not None:
@@ -120,6 +126,11 @@ def _anonymous(name: str) -> int | None:
     told = {key: value for key, _, value in (line.partition(":") for line in lines)}
     kept = 0 if name == "RssAnon" else int(told["RssFile"].split()[0])
     return (int(told[name].split()[0]) - kept) * KIB
+
+
+def _return_large_blocks() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # another system's library
+        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
 
 
 def _forget_peak() -> None:
