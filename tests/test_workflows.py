@@ -88,3 +88,20 @@ def test_both_forms_hold_the_same_links(path):
     assert {k: v["class_type"] for k, v in api.items()} == {
         str(i): node["type"] for i, node in nodes.items() if node["type"] != "MarkdownNote"
     }
+
+
+@pytest.mark.parametrize("path", EDITOR_FILES, ids=stem)
+def test_bends_of_links_hang_together(path):
+    workflow = load(path)
+    extra = workflow.get("extra", {})
+    bends = {bend["id"]: bend for bend in extra.get("reroutes", [])}
+    last = {one["id"]: one["parentId"] for one in extra.get("linkExtensions", [])}
+    assert set(last) <= {link[0] for link in workflow["links"]}
+    passed = {bend: [] for bend in bends}
+    for link, bend in last.items():
+        while bend is not None:
+            passed[bend].append(link)
+            bend = bends[bend].get("parentId")
+    for bend, links in passed.items():
+        assert sorted(bends[bend]["linkIds"]) == sorted(links)
+        assert links
