@@ -135,7 +135,8 @@ async def _collect(
     """Downloads everything that the nodes put out; raises where one of them gave nothing."""
     shown = execution.history.get("outputs") or {}
     for node in workflow.output_nodes(prompt, schemas):
-        if not _files(shown.get(node) or {}) and not _values(shown.get(node) or {}):
+        ui = shown.get(node) or {}
+        if not _files(ui) and not _values(ui) and not _is_spared(node, prompt, shown):
             raise RuntimeError(
                 f"{_title(prompt, node)} (node {node}) must produce an output, got none. "
                 f"{_reason(node, prompt, shown)}"
@@ -151,6 +152,24 @@ async def _collect(
             names.append(target.as_posix())
         collected[node] = {"title": _title(prompt, node), "files": names, "values": _values(ui)}
     return collected
+
+
+def _is_spared(node: str, prompt: workflow.Prompt, shown: dict[str, Any]) -> bool:
+    """Tells whether a node before one has left it out on purpose.
+
+    A node that chooses between ways lists under `spared` the outputs behind which nothing runs.
+    """
+    waiting, seen = [node], {node}
+    while waiting:
+        for value in (prompt.get(waiting.pop()) or {}).get("inputs", {}).values():
+            if isinstance(value, list) and len(value) == 2 and str(value[0]) in prompt:
+                before = str(value[0])
+                if value[1] in (shown.get(before) or {}).get("spared", ()):
+                    return True
+                if before not in seen:
+                    seen.add(before)
+                    waiting.append(before)
+    return False
 
 
 def _reason(node: str, prompt: workflow.Prompt, shown: dict[str, Any]) -> str:
@@ -187,7 +206,8 @@ def _values(ui: dict[str, Any]) -> dict[str, Any]:
     return {
         kind: entries
         for kind, entries in ui.items()
-        if kind != "animated"  # says of the pictures whether they move
+        # Of the pictures whether they move, of the outputs which lead nowhere this time.
+        if kind not in ("animated", "spared")
         and not (
             isinstance(entries, list)
             and any(isinstance(e, dict) and "filename" in e for e in entries)

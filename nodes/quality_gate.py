@@ -169,7 +169,7 @@ class QualityGate(io.ComfyNode):
         choices = gate.choose(scores, accept)
         best = _picked(pictures, [choice.best for choice in choices])
         good = [choice.route != "review" for choice in choices]
-        files = review.keep(cls, review_folder, name, pictures, scores, choices)
+        files = review.keep(cls, review_folder, name, pictures, said, scores, choices)
         route = max((choice.route for choice in choices), key=gate.ROUTES.index)
         report = {
             "schema": SCHEMA,
@@ -195,7 +195,13 @@ class QualityGate(io.ComfyNode):
             route,
             1 + max(choice.best for choice in choices),
             json.dumps(report, ensure_ascii=False),
-            ui=feedback.preview(cls, best, [_sentence(choices, len(scores), files)]),
+            ui={
+                **feedback.preview(cls, best, [_sentence(choices, len(scores), files)]),
+                # For whoever waits for every output: behind these nothing runs this time.
+                "spared": [
+                    place for place, there in ((0, any(good)), (1, not all(good))) if not there
+                ],
+            },
         )
 
 

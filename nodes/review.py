@@ -20,6 +20,7 @@ def keep(
     folder: str,
     name: str,
     pictures: list[torch.Tensor],
+    said: list[str],
     scores: "list[tuple[Score, ...]]",
     choices: "tuple[Choice, ...]",
 ) -> list[list[str]]:
@@ -30,6 +31,7 @@ def keep(
         folder: Inside ComfyUI's output folder; empty saves nothing.
         name: Of the files.
         pictures: For each try the batch.
+        said: For each try what Check Quality said.
         scores: For each try the scores of its pictures.
         choices: For each picture.
 
@@ -39,6 +41,7 @@ def keep(
     if not folder.strip():
         return [[] for _ in choices]
     from ..imaging.products import naming, places, saving
+    from ..quality import gate
 
     root = Path(folder_paths.get_output_directory())
     out = places.writable(folder, root)
@@ -53,7 +56,8 @@ def keep(
                 [picture] = tensors.to_pictures(batch[place : place + 1], "image")
                 saving.write(path, picture, texts=_texts(node))
                 saved.append(path.relative_to(root).as_posix())
-            _write_reasons(stem, saved, [of_try[place] for of_try in scores], choice)
+            why = [gate.reasons(text, place) for text in said]
+            _write_reasons(stem, saved, [of_try[place] for of_try in scores], why, choice)
         files.append(saved)
     return files
 
@@ -66,13 +70,20 @@ def _free(stem: Path) -> Path:
     return path
 
 
-def _write_reasons(stem: Path, saved: list[str], scores: list, choice) -> None:
+def _write_reasons(
+    stem: Path, saved: list[str], scores: list, why: list[list[str]], choice: "Choice"
+) -> None:
     document = {
         "schema": "dressform.review/1",
         "best": choice.best + 1,
         "tries": [
-            {"file": Path(file).name, "verdict": one.verdict, **one._asdict()}
-            for file, one in zip(saved, scores, strict=True)
+            {
+                "file": Path(file).name,
+                "verdict": one.verdict,
+                "reasons": reasons,
+                "severity": round(one.severity, 4),
+            }
+            for file, one, reasons in zip(saved, scores, why, strict=True)
         ],
     }
     text = json.dumps(document, indent=1, ensure_ascii=False)

@@ -143,7 +143,7 @@ class Sweep(io.ComfyNode):
             sheet,
             sweep_plan.text(plan),
             sweep_plan.suite_path(plan),
-            ui=feedback.sentences(cls, [text]),
+            ui={**feedback.sentences(cls, [text]), "spared": [0, 1] if missing else [0]},
         )
 
 
@@ -168,7 +168,10 @@ def _keep(node, plan, cell: dict[str, Any], image: torch.Tensor) -> io.NodeOutpu
         sheet,
         sweep_plan.text(plan),
         sweep_plan.suite_path(plan),
-        ui=feedback.preview(node, sheet if is_end else image, [text]),  # type: ignore[arg-type]
+        ui={
+            **feedback.preview(node, sheet if is_end else image, [text]),  # type: ignore[arg-type]
+            "spared": [] if is_end else [1],
+        },
     )
 
 

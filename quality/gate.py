@@ -75,6 +75,25 @@ def read(text: str, count: int, name: str) -> tuple[Score, ...]:
     return scores if len(scores) == count else scores * count
 
 
+def reasons(text: str, place: int) -> list[str]:
+    """Returns a sentence for each check that is not passed; none where only a word was said.
+
+    Args:
+        text: As of `read`.
+        place: Of the picture in its batch.
+    """
+    if not text.lstrip().startswith(("{", "[")):
+        return []
+    document = json.loads(text)
+    documents = document if isinstance(document, list) else [document]
+    checks = documents[place if len(documents) > 1 else 0]["checks"]
+    return [
+        f"{check.get('title') or check.get('name')}: {check.get('sentence')}"
+        for check in checks
+        if check["state"] in ("warn", "fail")
+    ]
+
+
 def enough(tries: Sequence[Sequence[Score]], accept: str) -> bool:
     """Whether every picture of the batch has a try that is good enough.
 

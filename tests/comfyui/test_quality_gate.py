@@ -1,9 +1,11 @@
 """Which branches a real ComfyUI runs before a Quality Gate: its events are counted."""
 
 import asyncio
+import io
 import json
 
 import pytest
+from dressform.comfyui import run
 from dressform.comfyui.client import Client
 
 pytestmark = pytest.mark.comfyui
@@ -87,3 +89,11 @@ def test_half_a_retry_stops_with_a_sentence_and_runs_no_retry(comfyui):
     del prompt[GATE]["inputs"]["retry_verdict"]
     with pytest.raises(RuntimeError, match="retry_verdict must be connected where retry is"):
         execute(comfyui, prompt)
+
+
+def test_a_way_that_is_not_taken_is_no_missing_output(comfyui, tmp_path):
+    path = tmp_path / "gate.json"
+    path.write_text(json.dumps(graph(("pass", "fail", "fail"), 7)), encoding="utf-8")
+    done = run.run(path, comfyui.url, tmp_path / "out", stream=io.StringIO())
+    assert done.outputs[ON_ACCEPTED]["files"]
+    assert ON_REJECTED not in done.outputs

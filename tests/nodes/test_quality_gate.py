@@ -29,7 +29,14 @@ def image(nodes):
 
 def scores(overall, *states):
     checks = [
-        {"state": state, "value": 1, "thresholds": {"warn": 1, "fail": 2}} for state in states
+        {
+            "title": "Veil",
+            "state": state,
+            "value": 1,
+            "thresholds": {"warn": 1, "fail": 2},
+            "sentence": "A pale haze.",
+        }
+        for state in states
     ]
     return json.dumps({"overall": overall, "checks": checks})
 
@@ -118,7 +125,7 @@ def test_what_never_gets_good_goes_to_the_review_folder(gate, image, output):
     assert told["saved"] == [f"review/__odd_name_try{number}.png" for number in (1, 2)]
     [reasons] = output.rglob("*.json")
     assert json.loads(reasons.read_text())["best"] == 2
-    assert json.loads(reasons.read_text())["tries"][0]["fails"] == 2
+    assert json.loads(reasons.read_text())["tries"][0]["reasons"] == ["Veil: A pale haze."] * 2
     once()
     assert len(list(output.rglob("*.png"))) == 4  # nothing is written over
 
