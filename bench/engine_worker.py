@@ -37,7 +37,7 @@ STEADY_SIZE = 384, 256
 KIB = 1024
 # glibc's malloc.h. Large blocks go back to the system at once, so that the peak is what is in use
 # and not what the allocator happens to hold.
-M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES = -3, 2**20
+M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES = -3, 2**16
 
 
 class Job(NamedTuple):
