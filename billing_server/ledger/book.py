@@ -32,7 +32,8 @@ from .values import (
 
 LANES = 2  # batches under way at once in a process; an account is always in the same lane
 ATTEMPTS = 2  # a connection may be dead when it is taken; repeating is safe by the key
-PAGE = 50  # lines of a statement
+PAGE, MAX_PAGE = 50, 1000  # lines of a statement
+AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)  # no server, or no free connection
 
 
 def utc_now() -> datetime:
@@ -234,7 +235,10 @@ class Ledger:
         return self.submit(Request("dispute_lost", account, key, names=dispute))
 
     def expire_due(self, limit: int = 1000) -> list[Movement]:
-        """Ends holds and grants whose deadline has passed, at most so many of each."""
+        """Ends holds and grants whose deadline has passed, at most so many of each.
+
+        Nothing else ends them: whoever runs the server calls this every few seconds.
+        """
         now = self._clock()
         holds = "SELECT account_id, seq, 0 FROM ledger.open_hold WHERE expires_at <= :t"
         # A grant may lapse again, when a hold comes back; the account's seq tells the two apart.
@@ -277,7 +281,7 @@ class Ledger:
         for _ in range(ATTEMPTS):
             try:
                 return self._transact(requests)
-            except (psycopg.OperationalError, sa.exc.OperationalError) as error:
+            except (psycopg.OperationalError, *AWAY) as error:
                 failed = error  # the connection, a deadlock, a restart: it may work now
             except Exception as error:
                 if len(requests) == 1:
@@ -315,6 +319,7 @@ class Ledger:
         self, account: int, *, before: int | None = None, limit: int = PAGE
     ) -> list[Line]:
         """Returns movements with their entries, the latest first; `before` is where to go on."""
+        whole("limit", limit, 1, MAX_PAGE)
         with _answering(), self._engine.connect() as connection:
             self._required(connection, account)
             return verify.lines(connection, account, before, limit)
@@ -379,8 +384,8 @@ class Ledger:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except sa.exc.OperationalError as error:
-        raise _unavailable(error.orig) from error
+    except AWAY as error:
+        raise _unavailable(getattr(error, "orig", error)) from error
 
 
 def _unavailable(error: BaseException | None) -> UnavailableError:

@@ -230,7 +230,8 @@ class _Chain:
         for entry in entries:
             self.books[entry.book] += entry.amount
             self._grants.setdefault(entry.grant, Counter())[entry.book] += entry.amount
-            if entry.book == "lapsed" and grants[entry.grant].kind == PAID:
+            of = grants.get(entry.grant)
+            if entry.book == "lapsed" and of is not None and of.kind == PAID:
                 yield "paid credits must not lapse"
         after = self.books["available"], self.books["held"]
         if after != (movement.available, movement.held):
