@@ -77,14 +77,7 @@ def _hold(state: State, request: Request, now: datetime) -> Decision:
         )
     taken = _take(state, amount, now)
     hold = OpenHold(
-        state.account,
-        state.seq + 1,
-        amount,
-        now,
-        deadline,
-        request.api_key,
-        request.run,
-        taken,
+        state.account, state.seq + 1, amount, now, deadline, request.api_key, request.run, taken
     )
     return _reserving(hold, taken, amount, budgets.check(state, hold, amount))
 
@@ -247,11 +240,7 @@ def _dispute_lost(state: State, request: Request, now: datetime) -> Decision:
 def _dispute_end(state: State, request: Request, lost: int) -> Decision:
     dispute = named(state, request, "dispute_open").movement
     grant = state.grants[dispute.names or 0]
-    moved = (
-        ("frozen", -grant.frozen),
-        ("available", grant.frozen - lost),
-        ("clawed_back", lost),
-    )
+    moved = (("frozen", -grant.frozen), ("available", grant.frozen - lost), ("clawed_back", lost))
     entries = tuple(Entry(grant.seq, book, amount) for book, amount in moved if amount)
     return Decision(dispute.amount, entries, grant=grant._replace(dispute=None))
 

@@ -14,8 +14,8 @@ import psycopg
 from dressform.billing_server import database
 from dressform.billing_server.ledger import Ledger, rules, state, store, values
 
-sys.path.append(str(Path(__file__).parent))  # machine.py and model.py are modules of no package
-import machine
+sys.path.append(str(Path(__file__).parent))  # ledger_*.py are modules of no package
+import ledger_machine
 
 SEQUENCES = int(os.environ.get("DRESSFORM_SEQUENCES", "200"))  # 2,000 before a release
 STEPS = 20
@@ -26,10 +26,10 @@ def run(engines, *, sequences):
     ledger = Ledger(engines[0])
     steep = [one for one in ledger.rates() if one.gpu_class == "steep"]
     # By this rate every millisecond counts, so that rounding shows.
-    terms = {"minimum_micro": 2, "step_ms": 1, "valid_from": machine.BEGIN}
+    terms = {"minimum_micro": 2, "step_ms": 1, "valid_from": ledger_machine.BEGIN}
     rate = steep[0] if steep else ledger.add_rate("steep", 300, **terms)
     options = settings(max_examples=sequences, stateful_step_count=STEPS, phases=[Phase.generate])
-    run_state_machine_as_test(machine.machine(engines, rate.id), settings=options)
+    run_state_machine_as_test(ledger_machine.machine(engines, rate.id), settings=options)
 
 
 @pytest.fixture

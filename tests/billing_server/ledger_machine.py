@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from dressform.billing_server.ledger import Ledger, LedgerError, Request
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from model import Model
+from ledger_model import Model
 
 AMOUNTS = st.integers(1, 30)
 PICKS = st.integers(0, 30)
