@@ -130,7 +130,8 @@ def _write(
     _save(out / JSON, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     _save(out / JUNIT, junit.build(told))
     listed = [row._asdict() for row in sorted(rows, key=lambda row: row[:3])]
-    _save(out / SCORES, json.dumps(document.rounded(listed), ensure_ascii=False) + "\n")
+    told_rows = json.dumps(document.rounded(listed), ensure_ascii=False, sort_keys=True)
+    _save(out / SCORES, told_rows + "\n")
     shown = exhibits.collect(suite, arms.paths, told["worst"])
     _save(out / REPORT, report.build(told, shown, factors_known=arms.known))
     return out / REPORT

@@ -1,5 +1,8 @@
 import json
+import tomllib
+from pathlib import Path
 
+import jsonschema
 import pytest
 from dressform.quality.compare import frozen, suite
 from PIL import Image
@@ -43,6 +46,15 @@ def test_mistakes_are_told_in_a_sentence(suite_file, old, new, message):
     change(suite_file, old, new)
     with pytest.raises(ValueError, match=message):
         suite.load(suite_file)
+
+
+def test_file_is_as_its_schema_says(suite_file):
+    schema = Path(__file__).parents[3] / "docs" / "suite.schema.json"
+    document = tomllib.loads(suite_file.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    validator.validate(document)
+    assert not validator.is_valid({**document, "margins": 3})
+    assert set(validator.schema["properties"]) == suite.KEYS
 
 
 def test_missing_photo_is_named(suite_file):
