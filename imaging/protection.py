@@ -19,12 +19,11 @@ ANKLE, INSTEP = 0.0, 0.3
 ARM = 0.01
 # Cloth over a hand or a foot is uncovered in steps of this share of it, so that the border does
 # not follow a cuff.
-STEP = 0.125
+STEP, COUNT = 0.125, 8
 # How far cloth may be from a drawn hand, foot or head and still lie on it, in statures.
 ON_IT = 0.035
-# Share of a drawn hand or foot that cloth must cover to count; and share of that cloth above the
-# cut, as a hem is not quite straight. What lies below is repainted, too, skin beside it is not.
-FEW, MOST = 0.1, 0.9
+# Share of a step that cloth must cover; and of the surroundings of a foot, to hang about it.
+MOST, FEW = 0.5, 0.1
 # Of a head, the share at the top that shows hair; and what two colours must differ by to be told
 # apart, in Lab.
 CROWN, APART = 0.3, 14.0
@@ -75,15 +74,14 @@ def shoes(support: np.ndarray, body: Zones) -> np.ndarray:
 def uncovered(body: Zones, cloth: np.ndarray, name: str) -> float:
     """Returns from which share of a hand or foot on it stays: 0, or more where cloth covers it.
 
-    Cloth beside it, such as trousers behind a hand that hangs down, does not cover it, and where a
-    cuff ends at the wrist it is not known so well that a step would be meant.
+    Cloth beside it, such as a skirt behind a hand that hangs down, does not cover it: a cuff does
+    so from the wrist on, and from one side to the other.
     """
-    along = body.along[name]
-    inside = (body.away[name] <= 0) & (along > STEP)
-    over = cloth & inside
-    if np.count_nonzero(over) <= FEW * np.count_nonzero(inside):
-        return 0.0
-    return STEP * float(np.ceil(np.quantile(along[over], MOST) / STEP))
+    inside = (body.away[name] <= 0) & (body.along[name] > 0)
+    steps = np.minimum(body.along[name][inside] / STEP, COUNT - 1).astype(int)
+    seen = np.bincount(steps, minlength=COUNT)
+    covered = np.bincount(steps[cloth[inside]], minlength=COUNT) > MOST * seen
+    return STEP * float(np.argmin(np.append(covered, False)))
 
 
 def _hung_about(body: Zones, cloth: np.ndarray, name: str) -> bool:

@@ -146,6 +146,20 @@ def test_hands_in_front_of_old_trousers_stay_whole():
         assert area.protected[hand].mean() > 0.8
 
 
+def test_a_hand_in_front_of_an_old_skirt_stays():
+    worn = dressed(region="dress", hem=0.6, flare=0.05)
+    behind = (BODY.away["hand_left"] <= 0.05) & (BODY.away["hand_left"] > 0)
+    behind |= (BODY.away["hand_left"] <= 0) & (BODY.along["hand_left"] > 0.75)
+    skirt = behind & (BODY.along["hand_left"] > 0.1)
+    area = agnostic.area(
+        worn._replace(label_map=np.where(skirt, labels.GARMENT, worn.label_map)), POSE, "dress"
+    )
+    hand = (BODY.away["hand_left"] <= 0) & (BODY.along["hand_left"] > 0.05) & ~skirt
+    edge = cv2.dilate(skirt.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    assert area.protected[hand & ~edge].all()
+    assert area.mask[skirt].all()
+
+
 def test_a_sleeve_over_the_hand_goes_and_the_fingers_stay():
     worn = dressed(sleeve=1.0, loose=0.03)
     over = (BODY.away["hand_left"] <= 0.01) & (BODY.along["hand_left"] < 0.4)
