@@ -24,14 +24,13 @@ BONES = tuple(
 # Pixels of the reduced photo: what is nearer to cloth, stand or frame is no outline of the body.
 CLEAR_PX = 4
 # Fewer points than this prove nothing, more than the second number add nothing.
-LEAST_POINTS, MOST_POINTS = 100, 800
+LEAST_POINTS, MOST_POINTS = 150, 800
 # Torso lengths: outlines of one body that are laid onto each other lie this near.
 NEAR = 0.015
 # Torso lengths within which an outline attracts, from the first turn to the last.
 REACH = (0.08,) * 5 + (0.04,) * 6 + (0.02,) * 6
-# Share of the points that lie near after a fit, from which the outlines are of one body in one
-# pose, and how much of it a map must reach to be as good.
-FITTING, AS_GOOD = 0.5, 0.7
+# Share of the points that lie near after a fit, from which outlines are of one body in one pose.
+FITTING = 0.5
 
 
 def find(parsing: Parsing, pose: Pose) -> np.ndarray:
@@ -47,10 +46,10 @@ def find(parsing: Parsing, pose: Pose) -> np.ndarray:
     return places[:: max(1, len(places) // MOST_POINTS)]
 
 
-def contradict(
+def agreement(
     edge: np.ndarray, body: np.ndarray, still: np.ndarray, other: np.ndarray, pose: Pose
-) -> bool:
-    """Whether the outlines say that a map is wrong.
+) -> float | None:
+    """Says how well outlines agree under a map, in comparison with the best map there is.
 
     Args:
         edge: As `find` returns it.
@@ -58,9 +57,12 @@ def contradict(
         still: (2, 3) float64, the map in question.
         other: (2, 3) float64, another map from which the best one is looked for too.
         pose: Of the person.
+
+    Returns:
+        0 to 1; None where there is too little to compare, or no map makes the outlines agree.
     """
     if len(edge) < LEAST_POINTS:
-        return False
+        return None
     scale = body.shape[0] / pose.height
     far = _signed(body) / (scale * _torso(pose))
 
@@ -68,7 +70,7 @@ def contradict(
         return float((np.abs(_at(far, skinning.transform(matrix, edge), scale)) < NEAR).mean())
 
     best = max(share(fit(edge, far, start, scale)) for start in (still, other))
-    return best > FITTING and share(still) < AS_GOOD * best
+    return min(share(still) / best, 1.0) if best > FITTING else None
 
 
 def fit(edge: np.ndarray, far: np.ndarray, start: np.ndarray, scale: float) -> np.ndarray:

@@ -29,11 +29,16 @@ LEAST_CONFIDENCE = 0.1
 # Standard deviations of a located pose between two pictures of one body in one place: shift in
 # torso lengths, logarithm of the size, turn in radians. Measured on 36 rendered pairs.
 DOUBT = np.array([0.035, 0.035, 0.045, 0.02])
-# With fewer joints in sight than this the garment alone says where its wearer was, and poses are
-# wrong by this much more. That much is granted only before a backdrop that proves the camera.
-LEAST_SEEN, UNSEEN = 3, 2.5
-# A shift of this many standard deviations, over all four, is none.
+# A difference of this many standard deviations, over all four, is none.
 SIGMAS = 3.0
+# With fewer joints in sight than this the garment alone says where its wearer was, and poses are
+# wrong by more. That is granted only before a backdrop that proves the camera.
+LEAST_SEEN = 3
+# How many times larger a difference may be that something else than the joints explains.
+EXPLAINED = 2.5
+# Agreement of outlines, as `outlines.agreement` has it, below which the person stands elsewhere,
+# and from which it stands in the same place.
+ELSEWHERE, THERE = 0.7, 0.85
 # Lab difference of two photos of one backdrop in one light: noise, JPEG, a lamp that warms up.
 # Its median, and the ninth decile.
 SAME_BACKDROP = (3.0, 8.0)
@@ -91,15 +96,18 @@ def place(garment: Photo, person: Photo, region: str, body: np.ndarray | None = 
     showing = same_backdrop(garment, person)
     if still is None or showing is None:
         return Place(aligned, False)
-    seen = sum(keypoint.confidence >= 1 for keypoint in garment.pose.keypoints.values())
-    loose = seen < LEAST_SEEN and showing > SHOWING
-    away = _away(aligned, still, garment.pose, person.pose, region)
-    if float(np.hypot.reduce(away / DOUBT)) > SIGMAS * (UNSEEN if loose else 1.0):
-        return Place(aligned, False)
+    fitting = None
     if body is not None and garment.parsing is not None:
         edge = outlines.find(garment.parsing, garment.pose)
-        if outlines.contradict(edge, body, still, aligned, person.pose):
-            return Place(aligned, False)
+        fitting = outlines.agreement(edge, body, still, aligned, person.pose)
+    if fitting is not None and fitting < ELSEWHERE:
+        return Place(aligned, False)
+    seen = sum(keypoint.confidence >= 1 for keypoint in garment.pose.keypoints.values())
+    hidden = seen < LEAST_SEEN and showing > SHOWING
+    explained = hidden or (fitting is not None and fitting >= THERE)
+    away = _away(aligned, still, garment.pose, person.pose, region)
+    if float(np.hypot.reduce(away / DOUBT)) > SIGMAS * (EXPLAINED if explained else 1.0):
+        return Place(aligned, False)
     return Place(still, True)
 
 

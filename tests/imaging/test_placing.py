@@ -80,6 +80,12 @@ def test_outlines_tell_a_small_step_from_an_error_of_the_joints():
     assert placing.place(photo(), person, "upper", None).settled
 
 
+def test_outlines_tell_a_large_error_of_the_joints_from_a_step():
+    person = photo(pose((0, 16)), body_at=pose())
+    assert placing.place(photo(), person, "upper", silhouette(person)).settled
+    assert not placing.place(photo(), person, "upper", None).settled
+
+
 @pytest.mark.parametrize("wall", [(200, 205, 235), (120, 125, 130)])
 def test_another_backdrop_is_another_camera(wall):
     person = photo(pose((2.5, -3)), body_at=pose(), wall=wall)
@@ -148,4 +154,4 @@ def test_outlines_of_nothing_prove_nothing():
     edge = outlines.find(empty, pose())
     assert edge.shape == (0, 2)
     still = np.array([[1.0, 0, 0], [0, 1, 0]])
-    assert not outlines.contradict(edge, np.zeros(SIZE, np.float32), still, still, pose())
+    assert outlines.agreement(edge, np.zeros(SIZE, np.float32), still, still, pose()) is None
