@@ -14,6 +14,8 @@ STRUCTURE_LUMA = 0.02  # standard deviation in the window; flatter windows carry
 SAME_STRUCTURE = 0.75  # normalised correlation of the window
 MIN_KEPT_VARIANCE = 0.25  # half the amplitude; less is not the same structure
 MIN_MANNEQUIN_PX = 200
+# Of the mannequin; a smaller part is a sliver beside the garment.
+MIN_PART_PX, MIN_PART = 120, 0.003
 
 
 def measure(
@@ -32,8 +34,9 @@ def measure(
         garment_mask: (H, W) bool, the garment in both; says whether the pictures are aligned.
 
     Returns:
-        Share (0 to 1) of the mannequin's pixels that survive. The map is 1 where they do, 0 on
-        the rest of the mannequin.
+        Share (0 to 1) of the mannequin's pixels that survive, of all or of one part that lies
+        apart (a neck, a hand, legs with the stand), whichever is more. The map is 1 where they do,
+        0 on the rest of the mannequin.
     """
     require_picture("result", result)
     require_picture("source", source)
@@ -44,18 +47,45 @@ def measure(
     if mannequin_mask.sum() < MIN_MANNEQUIN_PX:
         return unmeasurable("No mannequin was found in the source photo.")
     if not alignment.aligned(result, source, garment_mask):
-        return unmeasurable(
-            "The garment is not in the same place in the result and the source photo."
+        placed = alignment.place(result, source, garment_mask, garment_mask)
+        if placed is None:
+            return unmeasurable(
+                "The garment is not in the same place in the result and the source photo."
+            )
+        moved = np.median(placed.motion[garment_mask], axis=0)
+        source, mannequin_mask, garment_mask = (
+            _moved(p, moved) for p in (source, mannequin_mask, garment_mask)
         )
     look = color.inside(mannequin_mask)
     survived = _surviving(result, source, look, garment_mask)
     local = np.where(look, survived, np.nan).astype(np.float32)
     return Measure(
-        float(survived.sum() / look.sum()),
+        _worst_part(survived, look),
         local=local,
         unknown=np.zeros(look.shape, bool),
         details={"survived_px": float(survived.sum())},
     )
+
+
+def _worst_part(survived: np.ndarray, look: np.ndarray) -> float:
+    """Returns the largest share of a part, or of all, that survives."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(look.astype(np.uint8))
+    kept = np.bincount(parts[survived], minlength=count)[1:]
+    sizes = stats[1:count, cv2.CC_STAT_AREA]
+    total = max(1, int(sizes.sum()))
+    large = sizes >= max(MIN_PART_PX, MIN_PART * total)
+    shares = kept[large] / sizes[large]
+    return float(max([kept.sum() / total, *shares]))
+
+
+def _moved(array: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Moves a picture or mask as a whole; `motion` is where its pixels are fetched from."""
+    matrix = np.float32([[1, 0, -motion[0]], [0, 1, -motion[1]]])
+    size = array.shape[1::-1]
+    if array.dtype == bool:
+        flags = cv2.INTER_NEAREST
+        return cv2.warpAffine(array.astype(np.uint8), matrix, size, flags=flags) > 0
+    return cv2.warpAffine(array, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _surviving(
@@ -63,7 +93,11 @@ def _surviving(
 ) -> np.ndarray:
     after, before = (cv2.GaussianBlur(color.to_lab(p), (0, 0), SMOOTH_PX) for p in (result, source))
     alike = look & (np.linalg.norm(after - before, axis=2) < SAME_LAB)
-    agreement, structured = _structure(after[..., 0] / 100, before[..., 0] / 100)
+    light = after[..., 0] / 100, before[..., 0] / 100
+    agreement, structured = _structure(*light, np.ones(look.shape, np.float32))
+    # A hand is narrower than a window, and what lies behind it is another matter.
+    within, shaded = _structure(*light, look.astype(np.float32))
+    agreement = np.where(shaded, np.maximum(agreement, within), agreement)
     alike &= ~structured | (agreement >= SAME_STRUCTURE)
     alike = masks.grow(masks.shrink(alike, 2), 2) & alike
     _, parts = cv2.connectedComponents(alike.astype(np.uint8))
@@ -72,11 +106,15 @@ def _surviving(
     return alike & np.isin(parts, proven)
 
 
-def _structure(after: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _structure(
+    after: np.ndarray, before: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the windows' normalised correlation, and where the source has structure at all."""
+    window = WINDOW_PX, WINDOW_PX
+    total = np.maximum(cv2.blur(weight, window), 1 / WINDOW_PX**2)
 
     def mean(picture: np.ndarray) -> np.ndarray:
-        return cv2.blur(picture, (WINDOW_PX, WINDOW_PX))
+        return cv2.blur(picture * weight, window) / total
 
     after_mean, before_mean = mean(after), mean(before)
     after_var = np.maximum(mean(after * after) - after_mean**2, 1e-8)

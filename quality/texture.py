@@ -7,10 +7,12 @@ from ..imaging import masks
 from . import color, tiles
 from .measure import Measure, require_pair, unmeasurable
 
-# Sigmas of the difference of Gaussians: weave, ribs, seams, small print.
-FINE_PX, COARSE_PX = 0.7, 2.8
-RIM_PX = 6  # left out: the outline's own gradient reaches about two coarse sigmas in
-MIN_AMPLITUDE = 0.004  # luma, 1 level of 255: below, the source shows sensor noise and not a weave
+# Sigmas of the difference of Gaussians: weave, ribs, seams. A wider band is full of folds, a finer
+# one of what JPEG takes away.
+FINE_PX, COARSE_PX = 0.7, 1.4
+RIM_PX = 6  # left out: the outline's own gradient reaches about four coarse sigmas in
+# Luma, median; a cloth drawn in one colour has 0.0003 of rounding, a plain jersey 0.0010.
+MIN_AMPLITUDE = 0.0006
 MIN_PIXELS = 2000
 CLIPPED = 250  # level; a brighter exposure flattens the fabric there, which is no lost detail
 MOST_DIMMED = 0.7  # half a stop of exposure; what is darker than that has lost more than light
@@ -39,19 +41,20 @@ def measure(
         amplitudes of both in luma, and the `scale` of result to source.
 
     Reference:
-        Own measure: ratio of difference-of-Gaussians energy, phase-free, so no alignment is
-        needed. AUC 1.0 on a 1 px blur, where SSIM and its kin stay at chance on moved garments.
+        Own measure: ratio of median difference-of-Gaussians strengths, phase-free, so no alignment
+        is needed. AUC 0.99 on a denoised fabric, where SSIM and its kin stay at chance on moved
+        garments.
     """
     require_pair(result, source, result_mask, source_mask)
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))
     if aligned:
-        scale = 1.0
-    shown = _shown(result) if aligned else np.ones(result_mask.shape, bool)
-    had_shown = _shown(source) if aligned else np.ones(source_mask.shape, bool)
-    after, after_in = _band(result, result_mask & shown, min(1.0, 1 / scale))
-    before, before_in = _band(source, source_mask & had_shown, min(1.0, scale))
+        # What is blown out in one of both can be compared in neither.
+        scale, shown = 1.0, result_mask & source_mask & _shown(result) & _shown(source)
+        result_mask = source_mask = shown
+    after, after_in = _band(result, result_mask, min(1.0, 1 / scale))
+    before, before_in = _band(source, source_mask, min(1.0, scale))
     if min(np.count_nonzero(after_in), np.count_nonzero(before_in)) < MIN_PIXELS / 2:
         return unmeasurable("The garment is too narrow, or too bright, to look at its fabric.")
     kept, had = _amplitude(after[after_in]), _amplitude(before[before_in])
@@ -60,12 +63,10 @@ def measure(
     dimmed = _dimmed(result, source, result_mask, source_mask)
     local, unknown = None, None
     if aligned:
-        energies = np.dstack(
-            (np.minimum(after**2, (3 * kept) ** 2), np.minimum(before**2, (3 * had) ** 2))
-        )
+        strengths = np.abs(np.dstack((after, before)))
         both = after_in & before_in
         local, unknown = tiles.local_map(
-            both, lambda tile: _tile_loss(*np.sqrt(tiles.means(energies, both, tile)), dimmed)
+            both, lambda tile: _tile_loss(*tiles.means(strengths, both, tile), dimmed)
         )
     return Measure(
         max(0.0, 1 - kept / had / dimmed),
@@ -104,9 +105,8 @@ def _dimmed(
 
 
 def _amplitude(band: np.ndarray) -> float:
-    """Returns the root mean square without the strongest 2 %: folds' edges and specks."""
-    strength = np.abs(band)
-    return float(np.sqrt(np.mean(np.minimum(strength, np.quantile(strength, 0.98)) ** 2)))
+    """Returns the median strength: a denoiser spares folds and prints, and takes the weave."""
+    return float(np.median(np.abs(band)))
 
 
 def _tile_loss(kept: float, had: float, dimmed: float) -> float | None:
