@@ -118,13 +118,28 @@ def test_in_an_outfit_the_top_is_laid_over_the_trousers(server, execute):
     outfit = pictures.open_picture(found("Outfit"))
     lower = read(found("Quality, lower garment"))
     upper = read(found("Quality, upper garment"))
-    assert {lower["schema"], upper["schema"]} == {"dressform.quality/1"}
+    assert {lower["schema"], upper["schema"]} == {"dressform.quality/2"}
     alone = pictures.open_picture(
         execute("outfit", "Upper garment.image=dressform_tee.jpg")("Outfit")
     )
     legs = np.s_[int(0.75 * len(outfit)) :]
     assert (outfit[legs] == alone[legs]).all()  # the same trousers under another top
     assert (outfit != alone).any()
+
+
+def test_an_outfit_shows_where_each_garment_may_be_painted(server, execute):
+    # Unlike the nodes of other tests, or nothing would be shown again.
+    lower, upper = "What the trousers may change", "What the top may change"
+    found = execute("outfit", f"{lower}.region=lower", f"{upper}.region=upper")
+    person = sample(server, "dressform_person_full.jpg")
+    for title, preview in ((lower, "Mask for the trousers"), (upper, "Mask for the top")):
+        mask = pictures.open_picture(found(preview))[..., 0] > 127
+        assert mask.shape == person.shape[:2]
+        assert 0.1 < mask.mean() < 0.5
+        shown = pictures.open_picture(found(title))
+        assert (shown[mask] == 128).mean() > 0.99
+        head = np.s_[: len(mask) // 8]
+        assert not mask[head].any()
 
 
 def test_a_press_of_run_dresses_every_model_of_the_folder(server, execute):
@@ -230,4 +245,4 @@ def test_core_nodes_paint_and_the_photo_comes_back_exactly(server, execute):
     corner = np.s_[:30, :30]
     assert (result[corner] == shot[corner]).all()
     assert 0.05 < (result != shot).any(-1).mean() < 0.6
-    assert read(found("Quality scores"))["schema"] == "dressform.quality/1"
+    assert read(found("Quality scores"))["schema"] == "dressform.quality/2"
