@@ -172,9 +172,9 @@ def _figure(
     parsing = request.garment_parsing
     if parsing is None or not parsing.mannequin.any():
         return None
-    wearer = parsing.mannequin[window].astype(np.float32)
+    wearer = np.uint8(255) * parsing.mannequin[window]
     size = mask.shape[1], mask.shape[0]
-    return mask | (cv2.resize(wearer, size, interpolation=cv2.INTER_AREA) > 0.5)
+    return mask | (cv2.resize(wearer, size, interpolation=cv2.INTER_AREA) > 127)
 
 
 def _place(request: TryOnRequest, body: np.ndarray | None) -> Place:

@@ -139,8 +139,8 @@ def same_backdrop(garment: Photo, person: Photo) -> float | None:
     size = max(1, round(width * factor)), max(1, round(height * factor))
     seen, labs = np.ones(size[::-1], bool), []
     for photo, parsing in ((garment, garment.parsing), (person, person.parsing)):
-        free = (parsing.label_map == labels.BACKGROUND).astype(np.float32)
-        seen &= cv2.resize(free, size, interpolation=cv2.INTER_AREA) > 0.99
+        free = np.uint8(255) * (parsing.label_map == labels.BACKGROUND)
+        seen &= cv2.resize(free, size, interpolation=cv2.INTER_AREA) > 252
         labs.append(to_lab(cv2.resize(photo.image, size, interpolation=cv2.INTER_AREA)))
     if seen.mean() < LEAST_BACKDROP:
         return None
