@@ -317,6 +317,13 @@ def test_budget_of_a_run_counts_its_extensions(ledger, account, paid, hold):
         {"account": 0},
         {"account": 2**63},
         {"account": None},
+        {"kind": "gift"},
+        {"kind": "lapse", "names": 1},  # the ledger's own
+        {"kind": "capture", "names": 1},
+        {"amount": None},
+        {"expires_at": None},
+        {"names": -1},
+        {"priority": 10**6},
     ],
     ids=str,
 )
@@ -325,6 +332,40 @@ def test_what_can_never_be_right_is_refused(ledger, account, paid, clock, change
     with pytest.raises(book.InvalidError):
         ledger.submit(request)
     assert ledger.balance(account).held == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (
+            lambda ledger, account: ledger.grant(account, 1, "stolen", key="g"),
+            "kind must be one of",
+        ),
+        (lambda ledger, account: ledger.open_account(""), "reference must be"),
+        (lambda ledger, account: ledger.set_budget(account, Budget(per_day=-1)), "per_day must be"),
+        (lambda ledger, account: ledger.add_rate("h100", -1), "micro_per_gpu_s must be"),
+        (lambda ledger, account: ledger.add_rate("h100", 1, step_ms=0), "step_ms must be"),
+        (lambda ledger, account: ledger.statement(account, limit=0), "limit must be"),
+        (lambda ledger, account: ledger.balance("1"), "account must be"),
+    ],
+)
+def test_absurd_settings_are_refused(ledger, account, ask, what):
+    with pytest.raises(book.InvalidError, match=what):
+        ask(ledger, account)
+
+
+def test_batch_with_one_absurd_request_decides_none(ledger, account):
+    good = Request("grant", account, "g", 1, grant_kind="paid")
+    with pytest.raises(book.InvalidError):
+        ledger.batch([good, good._replace(key="h", amount=-1)])
+    assert ledger.balance(account).available == 0
+
+
+def test_refused_hold_tells_only_that_the_budget_is_at_its_end(ledger, engine, account, paid, hold):
+    ledger.set_budget(account, Budget(per_day=100))
+    with pytest.raises(book.BudgetExceededError):
+        hold(101)
+    assert [key.rpartition(":")[2] for key in alerts(engine, account)] == ["100"]
 
 
 @pytest.mark.parametrize(
