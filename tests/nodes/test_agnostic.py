@@ -90,9 +90,9 @@ def test_a_connected_pose_wins_over_what_the_parser_sees(make):
     moved = {name: (x + 40, y) for name, (x, y) in JOINTS.items()}
     there = make(parsing=[parsed()], pose=[frame(moved)]).args[0][0]
     here = make(parsing=[parsed()], pose=[frame()]).args[0][0]
-    assert here[130:150, 60].all()
-    assert not there[130:150, 60].any()
-    assert there[130:150, 206].all()
+    assert here[146:160, 66].all()
+    assert not there[146:160, 66].any()
+    assert there[140:150, 206].all()
 
 
 @pytest.mark.parametrize("missing", [(), ("RKnee", "LKnee", "RAnkle", "LAnkle", "LWrist")])
