@@ -161,16 +161,17 @@ def _keep(node, plan, cell: dict[str, Any], image: torch.Tensor) -> io.NodeOutpu
     place = sweep_plan.save(plan, sweep_plan.Cell(*cell["cell"]), picture, prompt)
     left = len(sweep_plan.missing(plan))
     is_end = bool(cell["last"]) or not left
-    sheet = tensors.from_pictures([sweep_plan.sheet(plan)]) if is_end else ExecutionBlocker(None)
+    nothing = ExecutionBlocker(None)  # told when the sweep began, and once more at its end
+    sheet = tensors.from_pictures([sweep_plan.sheet(plan)]) if is_end else nothing
     text = f"{place}; {left} pictures are left." if left else f"{place}; the sweep is complete."
     return io.NodeOutput(
         image,
         sheet,
-        sweep_plan.text(plan),
-        sweep_plan.suite_path(plan),
+        sweep_plan.text(plan) if is_end else nothing,
+        sweep_plan.suite_path(plan) if is_end else nothing,
         ui={
             **feedback.preview(node, sheet if is_end else image, [text]),  # type: ignore[arg-type]
-            "spared": [] if is_end else [1],
+            "spared": [] if is_end else [1, 2, 3],
         },
     )
 

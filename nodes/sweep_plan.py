@@ -140,7 +140,8 @@ def sheet(plan: Plan) -> np.ndarray:
     drawn: dict[tuple[int, int], np.ndarray] = {}
     if len(rows) == 1 and len(plan.axes) == 2:
         across = len(plan.axes[1].values)
-        sides, tops = (_labels(axis) for axis in plan.axes)
+        names = sweep.called(plan.axes)
+        sides, tops = (_labels(axis, names) for axis in plan.axes)
         at = {one.id: divmod(place, across) for place, one in enumerate(plan.variants)}
     else:
         tops = [one.label for one in plan.variants]
@@ -303,10 +304,10 @@ def _alone(prompt: dict[str, Any], node: str) -> dict[str, Any]:
     return kept
 
 
-def _labels(axis: Axis) -> list[str]:
+def _labels(axis: Axis, names: Mapping[str, str]) -> list[str]:
     return [
         ", ".join(
-            f"{sweep.name(target)} {sweep.short(value)}"
+            f"{names[target]} {sweep.short(value)}"
             for target, value in zip(axis.targets, values, strict=True)
         )
         for values in axis.values

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 CELL_PX = 384  # longer side of a picture
 MOST_PX = 8192  # of the sheet; larger ones are scaled down, and few viewers open them
 TEXT_PX, PAD_PX = 20, 10
-PAPER, INK, EMPTY = (255, 255, 255), (32, 34, 38), (232, 232, 232)
+PAPER, INK, EMPTY = (236, 236, 236), (32, 34, 38), (214, 214, 214)  # white pictures need a border
 
 
 def draw(

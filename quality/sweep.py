@@ -15,6 +15,8 @@ LEAST_SEEDS = 2  # of a suite: a new fail is confirmed on a second one
 MARGINS = {"veil": 2.0, "edge": 5.0, "texture": 5.0}
 EXAMPLE = "Try On.engine = sdxl-union | flux2-klein"
 
+SUFFIXES = frozenset({".safetensors", ".ckpt", ".gguf", ".pt", ".png", ".jpg", ".jpeg", ".webp"})
+
 Prompt = Mapping[str, Mapping[str, Any]]
 
 
@@ -89,27 +91,32 @@ def variants(axes: Sequence[Axis]) -> tuple[Variant, ...]:
             f"a grid may have {MOST_VARIANTS} variants, got {count}. Sweep fewer values, or one "
             "input after the other."
         )
-    found = []
+    names, found = called(axes), []
     for number, chosen in enumerate(itertools.product(*(axis.values for axis in axes)), start=1):
         settings = {
             target: value
             for axis, values in zip(axes, chosen, strict=True)
             for target, value in zip(axis.targets, values, strict=True)
         }
-        label = ", ".join(f"{name(target)} {short(value)}" for target, value in settings.items())
+        label = ", ".join(f"{names[t]} {short(value)}" for t, value in settings.items())
         found.append(Variant(f"{number:02d}", label, settings))
     return tuple(found)
 
 
-def name(target: str) -> str:
-    """Returns the input of a `Node.input`, as people read it."""
-    return target.rpartition(".")[2].replace("_", " ")
+def called(axes: Sequence[Axis]) -> dict[str, str]:
+    """Returns for every `Node.input` what people read: the input, with its node if need be."""
+    targets = [target for axis in axes for target in axis.targets]
+    inputs = [target.rpartition(".")[2] for target in targets]
+    return {
+        target: (target if inputs.count(key) > 1 else key).replace("_", " ").replace(".", " ")
+        for target, key in zip(targets, inputs, strict=True)
+    }
 
 
 def short(value: str) -> str:
-    """Returns a value without folders and without the suffix of weights."""
+    """Returns a value without folders and without the suffix of weights or pictures."""
     path = PurePath(value.replace("\\", "/"))
-    return path.stem if path.suffix in (".safetensors", ".ckpt", ".gguf", ".pt") else value
+    return path.stem if path.suffix.lower() in SUFFIXES else value
 
 
 def apply(prompt: Prompt, settings: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -42,6 +42,11 @@ def test_a_grid_is_every_combination_of_its_lines():
     assert [one.id for one in found] == ["01", "02", "03", "04", "05", "06"]
 
 
+def test_inputs_of_one_name_are_told_with_their_node():
+    axes = sweep.read("Photo.image = x/a.jpg | b.png\nPerson.image = c.jpg\nK.steps = 8")
+    assert sweep.variants(axes)[0].label == "Photo image a, Person image c, steps 8"
+
+
 def test_inputs_can_change_together():
     [axis] = sweep.read("L.lora_name, L.strength = x.safetensors, 0.8 | y.safetensors, 1")
     assert axis.values == (("x.safetensors", "0.8"), ("y.safetensors", "1"))
