@@ -13,7 +13,6 @@ changed without harm, over all pictures; what could not be measured counts as 0 
 
 import argparse
 import json
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import NamedTuple
 import cv2
 import harms
 import numpy as np
+import quality_cost
 import resources
 import scores
 from dressform.imaging import labels, masks, parse, pictures
@@ -220,11 +220,13 @@ def main() -> None:
     if chosen.keep:
         chosen.keep.write_text(json.dumps([_plain(one) for one in examined]), "utf-8")
     bars = {}
-    print(f"{'what':24}{'check':24}{'n':>5}{'value':>9}{'bar':>8}")
+    print(f"{'what':24}{'check':24}{'n':>5}{'value':>9}{'bar':>9}")
 
-    def tell(name: str, check: str, count: int, value: float | None, bar: float, ok: bool) -> None:
-        shown = "-" if value is None else f"{value:.3f}"
-        print(f"{name:24}{check:24}{count:5}{shown:>9}{bar:8.3f}{'' if ok else '  MISSED'}")
+    def tell(
+        name: str, check: str, count: int, value: float | None, bar: float | None, ok: bool
+    ) -> None:
+        shown, wanted = ("-" if v is None else f"{v:.3f}" for v in (value, bar))
+        print(f"{name:24}{check:24}{count:5}{shown:>9}{wanted:>9}{'' if ok else '  MISSED'}")
         bars[name] = {"value": None if value is None else round(value, 4), "bar": bar, "ok": ok}
 
     for name, row in rows.items():
@@ -244,16 +246,24 @@ def main() -> None:
     share = len(wrong) / count
     tell("false fails", "default profile", count, share, FALSE_FAIL_BAR, share <= FALSE_FAIL_BAR)
     if not chosen.fast:
-        for name, (value, bar) in cost().items():
-            tell(name, "all", 1, value, bar, bar == 0 or (value is not None and value <= bar))
+        first = next(path.parent for path in sorted(chosen.truth.glob("*/labels.png")))
+        for name, (value, bar) in cost(first).items():
+            tell(name, "all", 1, value, bar, bar is None or (value is not None and value <= bar))
     for id_, change, failed in wrong:
         print(f"  failed without harm: {id_}, {change}: {', '.join(failed)}")
     print(json.dumps({"bench": "quality", "pictures": len(examined), "bars": bars}))
 
 
-def cost() -> dict[str, tuple[float | None, float]]:
-    """Returns seconds, memory and the time's ratio to a fixed piece of work, with their bars."""
-    return {}
+def cost(scene: Path) -> dict[str, tuple[float | None, float | None]]:
+    """Returns seconds, their ratio to a fixed piece of work, and memory, each with its bar."""
+    result, source, parsing = quality_cost.pair(scene)
+    seconds = resources.seconds(lambda photo: quality_cost.check(photo, source, parsing), result)
+    reference = resources.seconds(quality_cost.reference, result)
+    return {
+        "seconds, 1536x2048": (seconds, SECONDS_BAR),
+        "of the fixed work": (seconds / reference, None),
+        "memory, MB": (resources.check_memory_mb(scene), MEMORY_BAR_MB),
+    }
 
 
 def _case(subject: Subject, name: str, harm: Harm) -> Case:
@@ -276,5 +286,4 @@ def _plain(one: dict) -> dict:
 
 
 if __name__ == "__main__":
-    started = time.monotonic()
     main()

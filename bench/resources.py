@@ -27,6 +27,14 @@ photo = pictures.open_picture(sys.argv[1])
 photo = cv2.resize(photo, (int(sys.argv[2]), int(sys.argv[3])))
 parse.parse(photo)"""
 )
+_CHECK_IMPORT = "from dressform.quality import verdict; from dressform.imaging import pictures"
+_CHECK = (
+    _CHECK_IMPORT
+    + """
+import sys; sys.path.insert(0, sys.argv[2])
+import quality_cost
+quality_cost.check(*quality_cost.pair(sys.argv[1]))"""
+)
 # The peak that Linux keeps for getrusage survives the start of a program and so may be that of the
 # process that started it; VmHWM begins anew.
 _PEAK = """
@@ -69,6 +77,16 @@ def parser_memory_mb(photo: Path) -> float | None:
         return None
     size = str(LARGE_WIDTH), str(LARGE_HEIGHT)
     return _peak_mb(_PARSE, str(photo), *size) - _peak_mb(_IMPORT)
+
+
+def check_memory_mb(scene: Path) -> float | None:
+    """Returns the peak of a process that checks a pair of 1536x2048 over one that only imports.
+
+    Both pictures count, and all that is given with them. None where the system does not tell.
+    """
+    if sys.platform == "win32":
+        return None
+    return _peak_mb(_CHECK, str(scene), str(Path(__file__).parent)) - _peak_mb(_CHECK_IMPORT)
 
 
 def _peak_mb(program: str, *arguments: str) -> float:
