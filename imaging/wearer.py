@@ -36,7 +36,7 @@ def locate(parsing: Parsing, frame: dict | None = None) -> poses.Pose:
     """
     given = {} if frame is None else poses.from_openpose(frame, parsing.size)
     known = parsing if not given else _led(parsing, given)
-    if not (known.mannequin.any() or known.garment.any()):
+    if (known.mannequin | known.garment | known.interior).mean() < body.MIN_AREA:
         raise ValueError(
             "person must show a person that Parse Mannequin Photo finds, got none. Connect pose, "
             "from Propose Body Hints or an OpenPose detector, or take a photo with more contrast."

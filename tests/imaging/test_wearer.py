@@ -64,3 +64,10 @@ def test_the_label_map_is_not_changed():
 def test_nobody_to_be_seen_says_what_to_do(given):
     with pytest.raises(ValueError, match=r"person must show a person .*, got none. Connect pose"):
         wearer.locate(blank(), given)
+
+
+def test_a_few_stray_pixels_are_nobody():
+    label_map = np.zeros(SIZE, np.uint8)
+    label_map[10, 10:15] = labels.GARMENT
+    with pytest.raises(ValueError, match="person must show a person"):
+        wearer.locate(Parsing(label_map))
