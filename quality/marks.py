@@ -10,7 +10,8 @@ from .measure import Measure, require_pair, unmeasurable
 SIDE_PX = 512  # long side of the looked-at garment: a print is seen at this size, a thread is not
 MIN_MARKS = 25  # keypoints; fewer are folds of a plain garment
 CONTRAST = 0.06  # of SIFT; folds are weaker than print
-RATIO = 0.85  # nearest over second nearest descriptor (Lowe 2004: 0.8 for scenes without bending)
+MOST_MARKS = 400  # the strongest; a pattern has thousands
+RATIO = 0.9  # nearest over second nearest descriptor (Lowe 2004: 0.8 for scenes without bending)
 MIN_MATCHES = 8  # four points fix a homography; twice as many prove it
 REACH_SHARE = 0.03  # of SIDE_PX, of RANSAC: cloth bends
 RIM_PX = 4  # left out: the outline is no mark
@@ -34,10 +35,12 @@ def measure(
         Bolles: Random sample consensus, CACM 24 (1981).
     """
     require_pair(result, source, result_mask, source_mask)
-    finder = cv2.SIFT.create(nfeatures=600, contrastThreshold=CONTRAST)
+    finder = cv2.SIFT.create(nfeatures=MOST_MARKS, contrastThreshold=CONTRAST)
     had, before = _keypoints(finder, source, source_mask)
     if len(had) < MIN_MARKS:
         return unmeasurable("The garment shows no logo or print that could be compared.")
+    # A paler mark is still the mark.
+    finder = cv2.SIFT.create(nfeatures=3 * MOST_MARKS, contrastThreshold=CONTRAST / 4)
     has, after = _keypoints(finder, result, result_mask)
     kept = _kept(had, before, has, after) if len(has) >= MIN_MATCHES else 0
     return Measure(
