@@ -64,16 +64,15 @@ def make(
     if all(workflow.is_api_format(document) for document in documents):
         found = _differences(suite, documents[0], documents[1], allowed)
     orders = _orders(suite, baseline, candidate)
-    targets = {order: _target(out, order) for order in orders}
     with _server(url) as address:
         if found is None:  # drawn ones need the server's schemas to be read
             before, after = asyncio.run(_prompts(documents, address))
             found = _differences(suite, before, after, allowed)
         told = found
         for order in tqdm(orders, unit="run", disable=not sys.stderr.isatty()):
-            _fulfil(order, targets[order], suite, seeds, address, out / WORK)
+            _fulfil(order, _target(out, order), suite, seeds, address, out / WORK)
     shutil.rmtree(out / WORK, ignore_errors=True)
-    return Made({(o.arm, o.scene.id, o.seed): targets[o] for o in orders}, told)
+    return Made({(o.arm, o.scene.id, o.seed): _target(out, o) for o in orders}, told)
 
 
 def _differences(

@@ -1,6 +1,6 @@
 """Simulates model changes and counts what the rules of `dressform compare` make of them.
 
-    python bench/compare.py [--trials N] [--seed N] [--scenes 20 40 80]
+    python bench/compare.py [--trials N] [--seed N] [--scenes 20 40 80] [--plots FOLDER]
 
 Every world has 8 slices and 3 gate metrics with a margin of 0.5 standard deviations. A score is
 the scene's own (sd 1.5), plus what the model makes of this scene (t5), plus what the seed makes of
@@ -21,11 +21,15 @@ exact tests and the corrections are those of the real run.
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib as mpl
 import numpy as np
-from dressform.quality.compare import gates, newfails, scores, verdict
+from dressform.quality.compare import gates, newfails, power, scores, verdict
 from dressform.quality.compare.plan import Gate, Plan, Target
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 SLICES = tuple(f"garment={name}" for name in "abcdefgh")
@@ -40,6 +44,7 @@ PLAN = Plan(
 )
 HAZE_SHARE, HAZE_SD = 0.25, 2.5
 HARMED = {"story": SLICES[3:5], "dip": SLICES[3:4]}
+COLORS = {"SHIP": "#167a52", "SHIP TO SLICE": "#8fc7a9", "NEED MORE": "#e3b34a", "HOLD": "#b02024"}
 WORLDS = ("neutral", "better", "story", "dip")
 
 
@@ -153,6 +158,7 @@ def main() -> None:
     options.add_argument("--trials", type=int, default=400)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--scenes", type=int, nargs="+", default=[20, 40, 80])
+    options.add_argument("--plots", type=Path, help="draws the figures of docs/evaluation.md there")
     chosen = options.parse_args()
     columns = (*verdict.DECISIONS, "worse", "harmed shipped", "unconfirmed")
     print(f"{'world':9}{'scenes':>7}" + "".join(f"{name:>15}" for name in columns))
@@ -171,7 +177,64 @@ def main() -> None:
         "neutral_called_worse": {"value": neutral, "bar": 0.1, "ok": neutral <= 0.1},
         f"better_shipped_at_{most}": {"value": better, "bar": 0.9, "ok": better >= 0.9},
     }
+    if chosen.plots:
+        draw_answers(found, chosen.plots / "evaluation-answers.svg")
+        draw_power(chosen.plots / "evaluation-power.svg")
     print(json.dumps({"bench": "compare", "trials": chosen.trials, "bars": bars}))
+
+
+def draw_answers(found: Mapping[tuple[str, int], Mapping[str, float]], path: Path) -> None:
+    """Draws how often each simulated change was answered with what."""
+    figure = Figure(figsize=(8.6, 2.9), layout="constrained")
+    for place, name in enumerate(WORLDS):
+        axis = figure.add_subplot(1, len(WORLDS), place + 1)
+        counts = [count for world, count in found if world == name]
+        under = np.zeros(len(counts))
+        for decision in verdict.DECISIONS:
+            shares = np.array([found[name, count][decision] for count in counts])
+            label = decision.lower() if place == 0 else None
+            axis.bar(range(len(counts)), shares, 0.7, under, color=COLORS[decision], label=label)
+            under += shares
+        axis.set_xticks(range(len(counts)), [str(count) for count in counts])
+        axis.set_title(name, loc="left", fontsize=11)
+        axis.set_xlabel("scenes per slice", fontsize=9)
+        axis.set_yticks([0, 0.5, 1] if place == 0 else [])
+        for side in axis.spines.values():
+            side.set_visible(False)
+    figure.legend(
+        loc="outside lower center", ncols=len(verdict.DECISIONS), frameon=False, fontsize=9
+    )
+    _save(figure, path)
+
+
+def draw_power(path: Path) -> None:
+    """Draws the margin that a number of scenes proves, for one gate and for all together."""
+    figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+    axis = figure.add_subplot()
+    margins = np.linspace(0.2, 1.0, 33)
+    for gates_count, share, color in (
+        (1, 0.8, "#8b8e92"),
+        (1, 0.9, "#2f6f9f"),
+        (24, 0.9, "#b02024"),
+    ):
+        counts = [power.scenes_for(m, 1.0, power=share, gates=gates_count) for m in margins]
+        told = "one gate" if gates_count == 1 else f"all {gates_count} gates"
+        axis.plot(counts, margins, color=color, lw=1.8, label=f"{told}, {share:.0%} of the time")
+    axis.set_xlim(0, 240)
+    axis.set_xlabel("scenes per slice", fontsize=9)
+    axis.set_ylabel("margin, in sd of the scenes' differences", fontsize=9)
+    axis.grid(visible=True, color="#e0ddd7", lw=0.6)
+    axis.legend(frameon=False, fontsize=9)
+    for side in axis.spines.values():
+        side.set_visible(False)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.set_facecolor("white")
+    with mpl.rc_context({"svg.hashsalt": "dressform", "svg.fonttype": "path"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":
