@@ -34,8 +34,10 @@ def measure(
     scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))
     after = effect(*_scaled(result, result_mask, min(1.0, 1 / scale)))
     before = effect(*_scaled(source, source_mask, min(1.0, scale)))
-    if after is None or before is None:
+    if before is None:
         return unmeasurable("The fabric is too plain to look soft or sharp.")
+    if after is None:
+        after = 1.0  # nothing varies any more: wholly blurred
     return Measure(max(0.0, after - before), details={"effect": after, "source_effect": before})
 
 
