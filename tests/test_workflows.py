@@ -13,6 +13,7 @@ CORE_NODES = {
     "ControlNetApplyAdvanced",
     "ControlNetLoader",
     "GetImageSize",
+    "ImageBatch",
     "ImageCompositeMasked",
     "ImageScale",
     "InpaintModelConditioning",

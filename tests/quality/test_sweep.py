@@ -143,7 +143,7 @@ def test_a_sheet_has_a_place_for_each_picture():
     rows, columns = np.where(is_red)
     assert len(set(rows)) == 120
     assert len(set(columns)) == 80
-    assert (sheet == contact_sheet.EMPTY).all(-1).sum() == 2 * 60 * 40
+    assert (sheet == contact_sheet.EMPTY).all(-1).sum() >= 2 * 60 * 40
     assert (sheet < 100).any()  # labels
 
 
