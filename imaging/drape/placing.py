@@ -29,8 +29,9 @@ LEAST_CONFIDENCE = 0.1
 # Standard deviations of a located pose between two pictures of one body in one place: shift in
 # torso lengths, logarithm of the size, turn in radians. Measured on 36 rendered pairs.
 DOUBT = np.array([0.035, 0.035, 0.045, 0.02])
-# A difference of this many standard deviations, over all four, is none.
-SIGMAS = 3.0
+# A difference of this many standard deviations, over all four, is none. The first holds where
+# nothing else than the joints tells: before plain white, with no outline to compare.
+ALONE, SIGMAS = 2.0, 3.0
 # With fewer joints in sight than this the garment alone says where its wearer was, and poses are
 # wrong by more. That is granted only before a backdrop that proves the camera.
 LEAST_SEEN = 3
@@ -104,9 +105,11 @@ def place(garment: Photo, person: Photo, region: str, body: np.ndarray | None = 
         return Place(aligned, False)
     seen = sum(keypoint.confidence >= 1 for keypoint in garment.pose.keypoints.values())
     hidden = seen < LEAST_SEEN and showing > SHOWING
-    explained = hidden or (fitting is not None and fitting >= THERE)
+    most = ALONE if fitting is None and showing <= SHOWING else SIGMAS
+    if hidden or (fitting is not None and fitting >= THERE):
+        most *= EXPLAINED
     away = _away(aligned, still, garment.pose, person.pose, region)
-    if float(np.hypot.reduce(away / DOUBT)) > SIGMAS * (EXPLAINED if explained else 1.0):
+    if float(np.hypot.reduce(away / DOUBT)) > most:
         return Place(aligned, False)
     return Place(still, True)
 

@@ -76,8 +76,14 @@ def test_a_person_who_stands_elsewhere_is_followed():
 
 def test_outlines_tell_a_small_step_from_an_error_of_the_joints():
     person = photo(pose((0, 5)))
-    assert placing.place(photo(), person, "upper", silhouette(person)).settled is False
+    assert not placing.place(photo(), person, "upper", silhouette(person)).settled
     assert placing.place(photo(), person, "upper", None).settled
+
+
+def test_before_plain_white_the_joints_alone_are_doubted_less():
+    person = photo(pose((0, 9)), body_at=pose())
+    assert not placing.place(photo(), person, "upper", None).settled
+    assert placing.place(before_boards(photo()), before_boards(person), "upper").settled
 
 
 def test_outlines_tell_a_large_error_of_the_joints_from_a_step():
