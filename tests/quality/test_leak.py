@@ -51,3 +51,49 @@ def test_a_person_photo_of_another_size_is_unmeasurable(person, repaint):
     found = leak.measure(person, person[:-1], repaint)
     assert found.value is None
     assert "size" in found.reason
+
+
+@pytest.fixture(scope="module")
+def street():
+    """A larger photo with edges and a plain wall, and a mask in its middle."""
+    rows, columns = np.mgrid[:320, :240]
+    photo = np.full((320, 240, 3), (190, 185, 175), np.float32)
+    photo[220:] = (90, 95, 100)
+    photo[::, 40:60] = (120, 60, 50)
+    photo += 6 * np.sin(columns / 7)[..., None] + np.random.default_rng(5).normal(
+        0, 1, (320, 240, 1)
+    )
+    mask = (rows - 150) ** 2 + (columns - 140) ** 2 < 50**2
+    return photo.clip(0, 255).astype(np.uint8), mask
+
+
+def blobbed(photo, levels):
+    result = photo.astype(np.int16)
+    result[20:50, 180:220] += levels
+    return result.clip(0, 255).astype(np.uint8)
+
+
+def test_an_area_is_found_behind_a_change_of_the_whole_picture(street, damage):
+    photo, mask = street
+    for change in (lambda p: damage.expose(p, -0.3), lambda p: damage.jpeg(p, 80)):
+        clean, leaked = (change(p) for p in (photo, blobbed(photo, -12)))
+        assert leak.measure(clean, photo, mask).value == 0
+        found = leak.measure(leaked, photo, mask)
+        assert found.value == pytest.approx(1200 / (~mask).sum(), rel=0.5)
+        assert found.local[35, 200] >= leak.VISIBLE_DE
+
+
+def test_a_picture_that_has_moved_is_no_leak(street, damage):
+    photo, mask = street
+    assert leak.measure(damage.move(photo, 2), photo, mask).value < 0.01
+
+
+def test_a_change_of_all_colours_beyond_light_is_a_leak(street):
+    photo, mask = street
+    assert leak.measure(255 - photo, photo, mask).value > 0.5
+
+
+def test_a_person_photo_of_another_size_is_told_with_both(person, repaint):
+    reason = leak.measure(person, person[:-1], repaint).reason
+    assert "40x50" in reason
+    assert "39x50" in reason

@@ -171,7 +171,7 @@ def test_an_old_document_is_still_read(model, source, parsing):
         document["checks"]
     )
     document["schema"] = "dressform.quality/9"
-    with pytest.raises(ValueError, match="got 'dressform.quality/9'"):
+    with pytest.raises(ValueError, match=r"got 'dressform\.quality/9'"):
         verdict.from_json(document)
 
 
@@ -258,3 +258,48 @@ def test_no_argument_is_changed(model, source, parsing, repaint):
 def test_a_parsing_of_another_photo_is_refused(model, source, parsing):
     with pytest.raises(ValueError, match="parsing must be 316x240"):
         verdict.check(model, source[:-4], parsing)
+
+
+def test_a_picture_of_one_colour_fails_in_one_sentence(source, parsing):
+    found = verdict.check(np.zeros_like(source), source, parsing, person=source)
+    assert found.overall == "fail"
+    assert [one.sentence for one in found.checks] == [verdict.BLANK]
+    assert overlay.annotate(source, found).shape[1] == source.shape[1]
+
+
+def test_the_mask_of_another_photo_is_told(model, source, parsing):
+    foreign = np.zeros_like(parsing.garment)
+    foreign[270:318, 150:230] = True
+    found = verdict.check(model, source, parsing, garment_mask=foreign)
+    assert states(found)["veil"] == states(found)["shape"] == "unmeasurable"
+    assert "another photo" in next(one.sentence for one in found.checks if one.name == "veil")
+
+
+def test_an_empty_mask_is_unmeasurable_and_no_pass(model, source, parsing):
+    empty = np.zeros_like(parsing.garment)
+    found = verdict.check(model, source, parsing, garment_mask=empty)
+    assert states(found)["color"] == states(found)["shape"] == "unmeasurable"
+
+
+def test_a_pushed_sleeve_is_named_in_the_sentence(model, source, parsing):
+    result = model.copy()
+    result[110:170, 190:198] = model[110:170, 182:190]
+    found = verdict.check(result, source, parsing, baseline=model)
+    moved = next(one for one in found.checks if one.name == "outline_vs_baseline")
+    assert moved.state == "fail"
+    assert moved.where.endswith(("sleeve", "side"))
+    assert "left s" in moved.sentence
+
+
+def test_what_is_torn_in_the_photo_is_not_the_results_fault(model, source, parsing):
+    torn = parsing.label_map.copy()
+    torn[parsing.garment & (np.arange(320) % 10 >= 6)[:, None]] = 0
+    shreds = parsing._replace(label_map=torn)
+    found = verdict.check(model, source, shreds, garment_mask=shreds.garment)
+    assert states(found)["shape"] == "pass"
+
+
+def test_a_veil_over_a_half_counts(model, source, parsing, damage):
+    result = model.copy()
+    result[:, 120:] = damage.veil(model, 0.25)[:, 120:]
+    assert states(verdict.check(result, source, parsing))["veil"] == "fail"
