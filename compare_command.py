@@ -311,4 +311,9 @@ def _arms(suite: Suite, options: argparse.Namespace) -> Arms:
             suite, *given, options.out, allowed=options.factors, url=options.server
         )
         return Arms(made.paths, made.factors)
+    if any(path.suffix.lower() == ".json" for path in given):
+        raise ValueError(
+            f"both sides must be folders or both workflows, got {given[0]} and {given[1]}. Run the "
+            "workflow over the suite as well, or name the folder of its pictures."
+        )
     return folders(suite, *given)

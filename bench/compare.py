@@ -44,7 +44,13 @@ PLAN = Plan(
 )
 HAZE_SHARE, HAZE_SD = 0.25, 2.5
 HARMED = {"story": SLICES[3:5], "dip": SLICES[3:4]}
-COLORS = {"SHIP": "#167a52", "SHIP TO SLICE": "#8fc7a9", "NEED MORE": "#e3b34a", "HOLD": "#b02024"}
+COLORS = {
+    "ship": "#167a52",
+    "ship to slice": "#8fc7a9",
+    "need more": "#e3b34a",
+    "hold, nothing gained": "#b9bbbf",
+    "hold, worse": "#b02024",
+}
 WORLDS = ("neutral", "better", "story", "dip")
 
 
@@ -190,26 +196,32 @@ def draw_answers(found: Mapping[tuple[str, int], Mapping[str, float]], path: Pat
         axis = figure.add_subplot(1, len(WORLDS), place + 1)
         counts = [count for world, count in found if world == name]
         under = np.zeros(len(counts))
-        for decision in verdict.DECISIONS:
-            shares = np.array([found[name, count][decision] for count in counts])
-            label = decision.lower() if place == 0 else None
-            axis.bar(range(len(counts)), shares, 0.7, under, color=COLORS[decision], label=label)
+        for answer_name, color in COLORS.items():
+            shares = np.array([_parts(found[name, count])[answer_name] for count in counts])
+            label = answer_name if place == 0 else None
+            axis.bar(range(len(counts)), shares, 0.7, under, color=color, label=label)
             under += shares
+        axis.set_ylim(0, 1)
         axis.set_xticks(range(len(counts)), [str(count) for count in counts])
         axis.set_title(name, loc="left", fontsize=11)
         axis.set_xlabel("scenes per slice", fontsize=9)
         axis.set_yticks([0, 0.5, 1] if place == 0 else [])
         for side in axis.spines.values():
             side.set_visible(False)
-    figure.legend(
-        loc="outside lower center", ncols=len(verdict.DECISIONS), frameon=False, fontsize=9
-    )
+    figure.legend(loc="outside lower center", ncols=len(COLORS), frameon=False, fontsize=9)
     _save(figure, path)
+
+
+def _parts(shares: Mapping[str, float]) -> dict[str, float]:
+    """Splits HOLD by whether harm is proven; whoever is shipped to a slice did harm elsewhere."""
+    harm = shares["worse"] - shares[verdict.SHIP_TO_SLICE]
+    counted = {decision.lower(): shares[decision] for decision in verdict.DECISIONS[:3]}
+    return {**counted, "hold, nothing gained": shares[verdict.HOLD] - harm, "hold, worse": harm}
 
 
 def draw_power(path: Path) -> None:
     """Draws the margin that a number of scenes proves, for one gate and for all together."""
-    figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
     axis = figure.add_subplot()
     margins = np.linspace(0.2, 1.0, 33)
     for gates_count, share, color in (

@@ -248,6 +248,12 @@ def test_sides_are_required(shop, capsys):
     assert "--baseline and --candidate are required" in capsys.readouterr().err
 
 
+def test_folder_and_workflow_do_not_mix(shop, capsys):
+    sides = ("--baseline", "a", "--candidate", "b.json")
+    assert cli.main(["compare", "--suite", "suite.toml", *sides]) == 1
+    assert "both sides must be folders or both workflows" in capsys.readouterr().err
+
+
 def test_noise_seeds_are_the_baseline_again(shop, go):
     text = (shop / "suite.toml").read_text()
     text = text.replace("seeds = [1, 2]", "seeds = [1, 2]\nnoise_seeds = [3, 4]")
