@@ -159,7 +159,7 @@ def rates(name: str, count: int, trials: int, seed: int) -> dict[str, float]:
 
 def main() -> None:
     """Prints the table and the bars."""
-    about, _, usage = __doc__.partition("\n\n")
+    about, _, usage = (__doc__ or "").partition("\n\n")
     options = argparse.ArgumentParser(description=about, epilog=usage)
     options.add_argument("--trials", type=int, default=400)
     options.add_argument("--seed", type=int, default=0)

@@ -78,18 +78,19 @@ def is_blank(picture: np.ndarray) -> bool:
 
 
 def thumb(picture: np.ndarray) -> np.ndarray:
-    """Returns what a (H, W, 3) uint8 sRGB picture looks like from afar, for `likeness`."""
+    """Returns what a (H, W, 3) uint8 sRGB picture looks like from afar: a vector of length 1."""
     size = (THUMB_WIDTH_PX, THUMB_HEIGHT_PX)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     lab = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
     lab[..., 1:] *= COLOR_WEIGHT
-    return lab - lab.mean((0, 1))
+    flat = (lab - lab.mean((0, 1))).ravel()
+    norm = float(np.linalg.norm(flat))
+    return flat / norm if norm > 0 else flat
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:
     """Returns the correlation of two thumbs, -1 to 1; a veil or an exposure changes little."""
-    norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / norm if norm > 0 else 0.0
+    return float(first @ second)
 
 
 def stranger(
