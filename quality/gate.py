@@ -16,7 +16,8 @@ class Score(NamedTuple):
     Attributes:
         state: Place of the verdict in BEST_FIRST.
         fails, warns: How many checks.
-        severity: Mean share of the way to each check's fail threshold, 0 to 1.
+        severity: Mean over the checks of how far each is on its way to failing, 0 to 1; 0.5 is
+            at the fail threshold.
     """
 
     state: int
@@ -128,7 +129,7 @@ def choose(tries: Sequence[Sequence[Score]], accept: str) -> tuple[Choice, ...]:
 def _score(document: dict) -> Score:
     states = [check["state"] for check in document["checks"]]
     shares = [
-        min(1.0, max(0.0, check["value"] / check["thresholds"]["fail"]))
+        _eased(check["value"] / check["thresholds"]["fail"])
         for check in document["checks"]
         if check.get("value") is not None and check.get("thresholds", {}).get("fail")
     ]
@@ -138,3 +139,8 @@ def _score(document: dict) -> Score:
         states.count("warn"),
         sum(shares) / len(shares) if shares else 1.0,
     )
+
+
+def _eased(share: float) -> float:
+    """Keeps worse apart from bad: twice the threshold is worse than once, but not twice as bad."""
+    return max(0.0, share) / (1 + max(0.0, share))

@@ -40,9 +40,10 @@ def test_scores_tell_about_each_picture():
             scores("warn", check("warn", 9), check("warn", 8)),
         ),
         (scores("pass", check("pass", 1)), scores("pass", check("pass", 5))),
+        (scores("fail", check("fail", 20)), scores("fail", check("fail", 40))),
         (scores("pass", check("pass", 1)), "fail"),
     ],
-    ids=["verdict", "unknown", "failure", "fails", "warnings", "severity", "word"],
+    ids=["verdict", "unknown", "failure", "fails", "warnings", "severity", "beyond", "word"],
 )
 def test_less_harm_is_better(better, worse):
     for tries, best in (((better, worse), 0), ((worse, better), 1)):
