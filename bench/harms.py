@@ -67,12 +67,12 @@ def harmless() -> dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarr
 def white_balanced(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Makes the light about 300 K warmer or colder: 3 % of red against blue."""
     share = 0.03 * rng.choice((-1, 1))
-    return to_bytes(picture * np.float32((1 + share, 1, 1 - share)))
+    return to_bytes(picture * np.array((1 + share, 1, 1 - share), np.float32))
 
 
 def moved(picture: np.ndarray, right_px: float, down_px: float) -> np.ndarray:
     """Moves a picture; its rim is repeated."""
-    matrix = np.float32([[1, 0, right_px], [0, 1, down_px]])
+    matrix = np.array([[1, 0, right_px], [0, 1, down_px]], np.float32)
     size = picture.shape[1::-1]
     way = cv2.INTER_CUBIC  # linear would soften as well
     return cv2.warpAffine(picture, matrix, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
@@ -135,7 +135,7 @@ def pushed(distance_px: float) -> Harm:
         outward = rng.choice((-1.0, 1.0))
         rows, columns = np.indices(subject.garment.shape, np.float32)
         near = np.exp(-((((columns - column) ** 2 + (rows - row) ** 2) / (2 * reach**2)) ** 2))
-        by = -outward * distance_px * near[..., None] * np.float32((x, y))
+        by = -outward * distance_px * near[..., None] * np.array((x, y), np.float32)
         target = displaced(subject.garment.astype(np.float32), by)
         where = (target > 0.5) ^ subject.garment
         if where.sum() < 4 * distance_px:

@@ -88,7 +88,7 @@ def flow(result: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     ]
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     found = finder.calc(small[0], small[1], None)  # type: ignore[call-overload]  (OpenCV's stubs)
-    stretch = np.float32((width / size[0], height / size[1]))
+    stretch = np.array((width / size[0], height / size[1]), np.float32)
     if size == (width, height):
         return found
     return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR) * stretch

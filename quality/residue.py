@@ -80,7 +80,7 @@ def _worst_part(survived: np.ndarray, look: np.ndarray) -> float:
 
 def _moved(array: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """Moves a picture or mask as a whole; `motion` is where its pixels are fetched from."""
-    matrix = np.float32([[1, 0, -motion[0]], [0, 1, -motion[1]]])
+    matrix = np.array([[1, 0, -motion[0]], [0, 1, -motion[1]]], np.float32)
     size = array.shape[1::-1]
     if array.dtype == bool:
         flags = cv2.INTER_NEAREST

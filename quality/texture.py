@@ -66,7 +66,7 @@ def measure(
         strengths = np.abs(np.dstack((after, before)))
         both = after_in & before_in
         local, unknown = tiles.local_map(
-            both, lambda tile: _tile_loss(*tiles.means(strengths, both, tile), dimmed)
+            both, lambda tile: _tile_loss(tiles.means(strengths, both, tile), dimmed)
         )
     return Measure(
         max(0.0, 1 - kept / had / dimmed),
@@ -109,5 +109,6 @@ def _amplitude(band: np.ndarray) -> float:
     return float(np.median(np.abs(band)))
 
 
-def _tile_loss(kept: float, had: float, dimmed: float) -> float | None:
+def _tile_loss(means: np.ndarray, dimmed: float) -> float | None:
+    kept, had = (float(mean) for mean in means)
     return None if had < MIN_AMPLITUDE else max(0.0, 1 - kept / had / dimmed)

@@ -242,7 +242,7 @@ def _reduced(
         joints = parsing.joints
         if joints is not None and label_map.shape != parsing.size:
             scale = label_map.shape[0] / parsing.size[0]
-            joints = joints * np.float32((scale, scale, 1))
+            joints = joints * np.array((scale, scale, 1), np.float32)
         parsing = parsing._replace(label_map=label_map, joints=joints)
     source, baseline = picture(source), picture(baseline)
     place = mask(garment_mask)
@@ -288,7 +288,7 @@ def _elsewhere(given: Inputs) -> bool:
         return False
     shared = np.count_nonzero(garment & given.place)
     apart = shared < LEAST_SHARED * np.count_nonzero(garment | given.place)
-    return apart and alignment.aligned(given.result, given.source, garment)
+    return bool(apart) and alignment.aligned(given.result, given.source, garment)
 
 
 def _asked(name: str, only: Collection[str] | None) -> bool:
@@ -351,7 +351,7 @@ def _unmoved(given: Inputs) -> bool:
         return False
     garment = given.parsing.garment
     union = np.count_nonzero(garment | given.place)
-    return np.count_nonzero(garment & given.place) >= SAME_PLACE * max(1, union)
+    return bool(np.count_nonzero(garment & given.place) >= SAME_PLACE * max(1, union))
 
 
 def _leak(

@@ -30,7 +30,7 @@ class Body(NamedTuple):
 
     def moved(self, right_px: float, down_px: float) -> "Body":
         """Returns the same body in a picture that begins elsewhere."""
-        return self._replace(joints=self.joints + np.float32((right_px, down_px)))
+        return self._replace(joints=self.joints + np.array((right_px, down_px), np.float32))
 
 
 def locate(parsing: Parsing) -> Body | None:
