@@ -7,7 +7,6 @@ import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from psycopg.types.numeric import Int8Dumper
 
 from . import embedded
 
@@ -36,8 +35,7 @@ def connect(url: str | None = None, *, pool_size: int = 10) -> sa.Engine:
 
 
 def _prepare(connection: psycopg.Connection, _: object) -> None:
-    """Times come back in UTC; whole numbers go as bigint, or each size were another statement."""
-    connection.adapters.register_dumper(int, Int8Dumper)
+    """Times come back in UTC."""
     connection.execute("SET TIME ZONE 'UTC'")
     connection.commit()
 

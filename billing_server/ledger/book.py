@@ -114,7 +114,9 @@ class Ledger:
     def rates(self) -> list[pricing.Rate]:
         """Returns the rate card, the oldest row of each GPU class first."""
         with _answering(), self._engine.connect() as connection:
-            sql = store.RATES.replace("WHERE id = ANY(%s)", "ORDER BY gpu_class, valid_from")
+            sql = store.RATES.replace(
+                "WHERE id = ANY(%s::bigint[])", "ORDER BY gpu_class, valid_from"
+            )
             return [pricing.Rate(*row) for row in connection.execute(sa.text(sql))]
 
     def quote(self, gpu_class: str, seconds: float) -> pricing.Quote:

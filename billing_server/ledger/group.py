@@ -78,6 +78,7 @@ class Group:
 class _Ticket:
     def __init__(self, item: Any) -> None:
         self.item = item
-        self.woken = threading.Semaphore(0)
+        self.woken = threading.Lock()  # held until there is an answer, or a turn to lead
+        self.woken.acquire()
         self.done = False
         self.answer: Any = None

@@ -4,12 +4,12 @@ Statements go to psycopg directly, in pipelines: a batch is a handful of round t
 requests it holds. The caller owns the transaction.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from .pricing import Rate
 from .state import ENDS, Alert, Named, Posted, Spent, State
@@ -26,15 +26,16 @@ GRANT = (
 # Locked in the order of the ids, so that two batches never wait for each other in a circle.
 # NO KEY: foreign keys that point to the account need not wait.
 LOCK = """SELECT id, available, held, seq, head FROM ledger.account
-    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"""
+    WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"""
 PAIRS = "unnest(%s::bigint[], %s::bigint[]) AS p(account_id, seq)"
 ANSWERED = f"""SELECT {MOVEMENT} FROM ledger.movement m
     JOIN unnest(%s::bigint[], %s::text[]) AS p(account_id, key) USING (account_id, key)"""
-HOLDS = f"""SELECT account_id, seq, amount, held_at, expires_at, api_key, run, grants, amounts
+HOLD = "account_id, seq, amount, held_at, expires_at, api_key, run, taken"
+HOLDS = f"""SELECT {HOLD}
     FROM ledger.open_hold JOIN {PAIRS} USING (account_id, seq)"""
-LIVE = f"SELECT {GRANT} FROM ledger.credit_grant WHERE live AND account_id = ANY(%s)"
+LIVE = f"SELECT {GRANT} FROM ledger.credit_grant WHERE live AND account_id = ANY(%s::bigint[])"
 BUDGETS = """SELECT account_id, api_key, per_run, per_day, per_month FROM ledger.budget
-    WHERE account_id = ANY(%s)"""
+    WHERE account_id = ANY(%s::bigint[])"""
 NAMED = f"SELECT {MOVEMENT} FROM ledger.movement m JOIN {PAIRS} USING (account_id, seq)"
 NAMING = f"""SELECT m.account_id, m.names, m.seq, m.kind::text
     FROM ledger.movement m JOIN {PAIRS} ON m.account_id = p.account_id AND m.names = p.seq
@@ -43,9 +44,9 @@ ENTRIES = f"""SELECT account_id, seq, grant_seq, book::text, amount
     FROM ledger.entry JOIN {PAIRS} USING (account_id, seq) ORDER BY account_id, seq, leg"""
 GRANTS = f"SELECT {GRANT} FROM ledger.credit_grant JOIN {PAIRS} USING (account_id, seq)"
 SPENDING = """SELECT account_id, api_key, day, amount FROM ledger.spending
-    WHERE account_id = ANY(%s) AND day >= %s"""
+    WHERE account_id = ANY(%s::bigint[]) AND day >= %s"""
 RATES = """SELECT id, version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms
-    FROM ledger.rate WHERE id = ANY(%s)"""
+    FROM ledger.rate WHERE id = ANY(%s::bigint[])"""
 
 Cursor = psycopg.Cursor[Any]
 
@@ -71,12 +72,13 @@ ADD_ENTRIES = _insert(
     "account_id, seq, leg, grant_seq, book, amount",
     "bigint bigint smallint bigint ledger.book bigint",
 )
-# An array of arrays must be square, so the parts of a hold go in as text.
-SET_HOLDS = """INSERT INTO ledger.open_hold SELECT a, b, c, d, e, f, g, h::bigint[], i::bigint[]
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
-        %s::text[], %s::text[], %s::text[], %s::text[]) AS u(a, b, c, d, e, f, g, h, i)
-    ON CONFLICT (account_id, seq) DO UPDATE SET amount = excluded.amount,
-        expires_at = excluded.expires_at, grants = excluded.grants, amounts = excluded.amounts"""
+SET_HOLDS = _insert(
+    "open_hold",
+    HOLD,
+    "bigint bigint bigint timestamptz timestamptz text text jsonb",
+    """ON CONFLICT (account_id, seq) DO UPDATE SET amount = excluded.amount,
+        expires_at = excluded.expires_at, taken = excluded.taken""",
+)
 END_HOLDS = f"""DELETE FROM ledger.open_hold h USING {PAIRS}
     WHERE h.account_id = p.account_id AND h.seq = p.seq"""
 SET_DISPUTES = """UPDATE ledger.credit_grant g SET dispute = u.c
@@ -105,14 +107,15 @@ def load(
     accounts = sorted({one.account for one in requests})
     named = sorted({(one.account, one.names) for one in requests if one.names is not None})
     rates = sorted({one.rate for one in requests if one.rate is not None})
-    keys = [one.account for one in requests], [one.key for one in requests]
+    keys = [(one.account, one.key) for one in requests]
+    ids = (_array(accounts),)
     asked = (
-        (LOCK, (accounts,)),
-        (ANSWERED, keys),
-        (LIVE, (accounts,)),
-        (BUDGETS, (accounts,)),
+        (LOCK, ids),
+        (ANSWERED, _columns(keys, 2)),
+        (LIVE, ids),
+        (BUDGETS, ids),
         *([(HOLDS, _columns(named, 2))] if named else ()),
-        *([(RATES, (rates,))] if rates else ()),
+        *([(RATES, (_array(rates),))] if rates else ()),
     )
     rows = dict(zip((sql for sql, _ in asked), _ask(connection, asked), strict=True))
     states = {row[0]: State(*row) for row in rows[LOCK]}
@@ -121,8 +124,7 @@ def load(
     for row in rows[LIVE]:
         states[row[0]].grants[row[1]] = Grant(*row)
     for row in rows.get(HOLDS, ()):
-        taken = tuple(zip(row[7], row[8], strict=True))
-        states[row[0]].holds[row[1]] = OpenHold(*row[:7], taken=taken)
+        states[row[0]].holds[row[1]] = OpenHold(*row[:7], taken=tuple(map(tuple, row[7])))
     for account, api_key, *limits in rows[BUDGETS]:
         states[account].budgets[api_key] = Budget(*limits)
     _load_named(connection, states, [(a, n) for a, n in named if n not in _holds(states, a)])
@@ -142,7 +144,7 @@ def _load_named(
         return
     pairs = _columns(named, 2)
     kinds = [*ENDS, "reversal"]
-    movements, naming = _ask(connection, ((NAMED, pairs), (NAMING, (*pairs, kinds))))
+    movements, naming = _ask(connection, ((NAMED, pairs), (NAMING, (*pairs, _array(kinds)))))
     reversals = [(row[0], row[2]) for row in naming if row[3] == "reversal"]
     (entries,) = _ask(connection, ((ENTRIES, _columns(named + reversals, 2)),))
     touched = {(row[0], row[2]) for row in entries} | set(named)
@@ -174,7 +176,9 @@ def _load_spending(
     days = [hold.held_at.date() for state in budgeted for hold in state.holds.values()]
     # Before the beginning of this month only for holds that are extended from there.
     since = min([*days, today]).replace(day=1)
-    ((rows),) = _ask(connection, ((SPENDING, ([state.account for state in budgeted], since)),))
+    ((rows),) = _ask(
+        connection, ((SPENDING, (_array([state.account for state in budgeted]), since)),)
+    )
     for account, api_key, day, amount in rows:
         states[account].spending[api_key, day] = amount
 
@@ -193,7 +197,7 @@ def write(
     To commit in the same round trip is for the transaction's owner to ask for.
     """
     told = [*alerts, *((p.movement.account, a) for p in posted for a in p.decision.alerts)]
-    topics = [(account, "budget", key, Jsonb(what), now) for account, (key, what) in told]
+    topics = [(account, "budget", key, json.dumps(what), now) for account, (key, what) in told]
     grants = [p.decision.grant for p in posted if p.decision.grant is not None]
     born = [p.decision.grant[:7] for p in posted if p.movement.kind == "grant" and p.decision.grant]
     disputes = {(one.account, one.seq): one.dispute for one in grants}
@@ -217,7 +221,7 @@ def write(
         (ADD_GRANTS, born),
         (SET_DISPUTES, [(*one, d) for one, d in disputes.items() if one not in new]),
         (ADD_ENTRIES, [row for p in posted for row in _entries(p)]),
-        (SET_HOLDS, [_hold_row(one) for one in holds.values()]),
+        (SET_HOLDS, [(*one[:7], json.dumps(one.taken)) for one in holds.values()]),
         (END_HOLDS, ends),
         (ADD_SPENDING, [one for one in counted if one[3] > 0]),
         (RETURN_SPENDING, [one for one in counted if one[3] < 0]),
@@ -236,17 +240,22 @@ def _entries(posted: Posted) -> list[tuple]:
     ]
 
 
-def _hold_row(hold: OpenHold) -> tuple:
-    grants, amounts = zip(*hold.taken, strict=True)
-    return (*hold[:7], _array(grants), _array(amounts))
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[str]:
+    """Returns an array literal for each column.
+
+    JSON escapes what is printable just as an array literal does, and is written twenty times faster
+    than psycopg writes lists; and a literal has no type, so a statement is prepared once.
+    """
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    return [_array(column) for column in columns]
 
 
-def _array(numbers: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
+def _array(column: Sequence[Any]) -> str:
+    return "{" + json.dumps(column, ensure_ascii=False, default=_plain)[1:-1] + "}"
 
 
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+def _plain(value: datetime | date | bytes) -> str:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value.isoformat()
 
 
 def _ask(

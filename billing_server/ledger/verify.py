@@ -94,8 +94,7 @@ _ROWS = {
     "entry": """SELECT account_id, seq, grant_seq, book::text, amount FROM ledger.entry
         ORDER BY account_id, seq, leg""",
     "credit_grant": f"SELECT {store.GRANT} FROM ledger.credit_grant ORDER BY account_id, seq",
-    "open_hold": """SELECT account_id, seq, amount, held_at, expires_at, api_key, run, grants,
-        amounts FROM ledger.open_hold ORDER BY account_id, seq""",
+    "open_hold": f"SELECT {store.HOLD} FROM ledger.open_hold ORDER BY account_id, seq",
     "spending": """SELECT account_id, api_key, day, amount FROM ledger.spending
         WHERE amount <> 0 ORDER BY account_id, api_key, day""",
 }
@@ -188,7 +187,7 @@ class _Check:
 
 def _hold(row: tuple) -> tuple:
     taken: Counter[int] = Counter()
-    for grant, part in zip(row[7], row[8], strict=True):
+    for grant, part in row[7]:
         taken[grant] += part
     return (*row[2:7], dict(taken))
 

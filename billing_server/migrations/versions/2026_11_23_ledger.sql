@@ -117,8 +117,7 @@ CREATE TABLE ledger.open_hold (
     expires_at timestamptz NOT NULL,
     api_key text,
     run text,
-    grants bigint[] NOT NULL,
-    amounts bigint[] NOT NULL,
+    taken jsonb NOT NULL,                                  -- [[grant, micro-credits], ...]
     PRIMARY KEY (account_id, seq),
     FOREIGN KEY (account_id, seq) REFERENCES ledger.movement
 );
