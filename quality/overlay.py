@@ -288,5 +288,8 @@ def _draw_check(
         pen.ellipse(dot, fill=STATE_COLORS[check.state])
     ink = SOFT_INK if check.state == "unmeasurable" else INK
     pen.text((left + text_px * 1.2, middle), check.title, ink, font, anchor="lm")
-    value = "not measured" if check.value is None else number(check)
+    value = number(check)
+    room_px = width - text_px * 2 - font.getlength(check.title)
+    if check.value is None and font.getlength("not measured") <= room_px:
+        value = "not measured"
     pen.text((left + width, middle), value, ink, font, anchor="rm")
