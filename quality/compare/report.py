@@ -74,7 +74,8 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "&minus;")
+    # Adding 0 makes -0.0 a plain 0.
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "&minus;")
 
 
 def _decision(document: Mapping[str, Any]) -> str:

@@ -109,10 +109,17 @@ def sentence(found: Decision, scenes: int) -> Told:
             "Keep the old version: what matters could not be measured, and that is no pass.",
             "保留旧版本:关键项目无法测量,不算通过。",
         )
+    new = found.all.new_fails
+    if "new_fails_straddle" in found.reasons and new.needed is None:
+        return Told(
+            f"Keep the old version: {new.failed} of {new.scenes} scenes would no longer be fit for "
+            "sale, which is too many.",
+            f"保留旧版本:{new.scenes} 个场景中有 {new.failed} 个将不再适合销售,数量过多。",
+        )
     if "no_improvement" not in found.reasons:
         return Told(
-            "Keep the old version: too much speaks against the new one already.",
-            "保留旧版本:新版本的问题已较多,再增加场景也难以证明其无害。",
+            "Keep the old version: it would take thousands of scenes to prove the new one harmless.",
+            "保留旧版本:要证明新版本无害,需要数千个场景。",
         )
     return Told(
         "Keep the old version: the new one is not proven to be worse, but it is not proven to do "
