@@ -118,7 +118,7 @@ def sentence(found: Decision, scenes: int) -> Told:
         )
     if "no_improvement" not in found.reasons:
         return Told(
-            "Keep the old version: thousands of scenes would be needed to prove the new harmless.",
+            "Keep the old version: to prove the new one harmless would take thousands of scenes.",
             "保留旧版本:要证明新版本无害,需要数千个场景。",
         )
     return Told(
