@@ -10,9 +10,13 @@ A pair is a hold and its capture, each answered after a commit that is written t
   of comparison, against the least SQL that could hold and capture, driven by pgbench;
 * the latency of holds at half of the pairs that were reached, from the time they were due;
 * pairs in a ledger with N entries, against one with a thousand.
+
+Where other programs keep the processors busy, pgbench with its many processes gets more of them
+than the ledger with its few: so the processor time of a transaction and of a pair is told as well.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -27,6 +31,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 from dressform.billing_server import database, embedded
 from dressform.billing_server.ledger import CREDIT, Ledger, Movement, Request
@@ -127,6 +132,35 @@ def pgbench(url: str, *options: str) -> float | None:
     return float(found[1]) if found else None
 
 
+class Spent:
+    """Processor time of PostgreSQL, of this process and its children, for what is measured."""
+
+    def __init__(self, folder: Path) -> None:
+        lines = (folder / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        self._processes = psutil.Process(int(lines[0])), psutil.Process()
+        self._each_ms: list[float] = []
+
+    def of(self, measure: Callable[[], float], seconds: float) -> float:
+        """Measures, and notes the time for each of so many in a second."""
+        before = self._now_s()
+        per_s = measure()
+        self._each_ms.append((self._now_s() - before) / (per_s * seconds) * 1000)
+        return per_s
+
+    def median_ms(self) -> float:
+        """Returns the median over the rounds."""
+        return statistics.median(self._each_ms)
+
+    def _now_s(self) -> float:
+        total = 0.0
+        for process in self._processes:
+            total += sum(process.cpu_times()[:4])  # user and system, own and of children that ended
+            for child in process.children():
+                with contextlib.suppress(psutil.Error):
+                    total += sum(child.cpu_times()[:2])
+        return total
+
+
 def make_database(url: str, name: str) -> str:
     """Makes a database beside; returns its URL."""
     with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
@@ -182,7 +216,7 @@ def main() -> None:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="dressform-"))
     url = embedded.start(folder, settings=SETTINGS)
     try:
-        result = measure(url, options)
+        result = measure(url, folder, options)
     finally:
         embedded.stop(folder)
         if options.folder is None:
@@ -194,7 +228,7 @@ def main() -> None:
     print(json.dumps({name: round(value, 3) for name, value in result.items()}))
 
 
-def measure(url: str, options: argparse.Namespace) -> dict[str, float]:
+def measure(url: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Returns every figure by its name."""
     clients, seconds, rounds = options.clients, options.seconds, options.rounds
     address = make_database(url, f"ledger_{uuid.uuid4().hex}")
@@ -218,8 +252,11 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, float]:
         str(max(1, round(seconds))),
     ]
     many.run(clients, min(2.0, seconds))  # prepares statements, warms caches
+    transaction_ms, pair_ms = Spent(folder), Spent(folder)
     transactions, pairs = alternate(
-        rounds, lambda: pgbench(url, *tpcb) or 0.0, lambda: many.run(clients, seconds)[0]
+        rounds,
+        lambda: transaction_ms.of(lambda: pgbench(url, *tpcb) or 0.0, seconds),
+        lambda: pair_ms.of(lambda: many.run(clients, seconds)[0], seconds),
     )
     with sa.create_engine(url.rpartition("/")[0] + "/pgbench").begin() as connection:
         connection.exec_driver_sql(PLAIN_TABLES)
@@ -238,6 +275,8 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, float]:
         "pgbench_tps": transactions,
         "pairs_per_s": pairs,
         "pairs": pairs / transactions,
+        "transaction_cpu_ms": transaction_ms.median_ms(),
+        "pair_cpu_ms": pair_ms.median_ms(),
         "alone_pairs_per_s": alone,
         "hot_pairs_per_s": grouped,
         "hot": grouped / alone,
