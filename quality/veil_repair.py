@@ -17,7 +17,7 @@ TOE = 0.03  # of the range at each end; bent where a straight line would cut lev
 # One and a half levels of 8 bits: what was neither black nor white does not round to either.
 DARKEST, BRIGHTEST = 1.5 / 255, 253.5 / 255
 FEATHER_PX = 2.0  # the ramp at the mask's border, inside of it: an edge's own width
-MAP_SIGMA_PX = 36.0  # three quarters of a tile: a veil has no edges that tiles could show
+MAP_SIGMA_PX = 18.0  # near half a tile: no edge of a tile shows, and a veil that ends is followed
 COARSE = 8  # so many times smaller is the copy on which the map is smoothed
 FAR, FAINT = 1e-2, 1e-5  # weights of tiles farther off and of the whole garment's veil
 MIN_KNOWN = 0.4  # share of the garment that tiles must tell about, for a veil by place
@@ -200,14 +200,15 @@ def _written(proof: Proof) -> dict[str, float | None]:
 
 def _ways(found: Measure, garment: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the strength of the veil at every pixel, by each way that makes sense."""
-    if found.value is not None and found.value >= LEAST_VEIL:
-        yield "uniform", np.full(garment.shape, found.value, np.float32)
+    overall = veil.strength(found.details["slope"], found.details["offset"])
+    if overall >= LEAST_VEIL:
+        yield "uniform", np.full(garment.shape, overall, np.float32)
     if found.local is None:
         return
     known = np.isfinite(found.local)
     if known.sum() < MIN_KNOWN * garment.sum() or found.local[known].mean() < LEAST_VEIL:
         return
-    yield "local", _spread(np.where(known, found.local, 0), known, found.value or 0.0)
+    yield "local", _spread(np.where(known, found.local, 0), known, overall)
 
 
 def _spread(strength: np.ndarray, known: np.ndarray, elsewhere: float) -> np.ndarray:

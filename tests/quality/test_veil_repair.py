@@ -66,7 +66,7 @@ def test_a_veil_over_a_half_is_taken_off_that_half(model, source, parsing, damag
     assert found.after.worst_place < 0.16  # the veil's hard border is smoothed over
     hazed = parsing.garment.copy()
     hazed[:190] = False
-    assert mean_error(found.image, model, hazed) < 0.3 * mean_error(levels(hazy), model, hazed)
+    assert mean_error(found.image, model, hazed) < 0.4 * mean_error(levels(hazy), model, hazed)
 
 
 @pytest.mark.parametrize(

@@ -202,5 +202,6 @@ def test_a_new_profile_keeps_comments_and_everything_else(tmp_path):
     assert others == {name: limits for name, limits in before.limits.items() if name != "veil"}
     assert path.read_text(encoding="utf-8").count("#") == text.count("#")
     said = recalibration.told(fits, before)
-    assert said[0].startswith("veil: 8 and 12 % become 4.39 and 8.79, from 400 votes on 400")
-    assert said[1] == "edge: stays at 15 and 30; people do not see it."
+    veil, edge = before.limits["veil"], before.limits["edge"]
+    assert said[0].startswith(f"veil: {veil.warn:g} and {veil.fail:g} % become 4.39 and 8.79, from")
+    assert said[1] == f"edge: stays at {edge.warn:g} and {edge.fail:g}; people do not see it."
