@@ -13,6 +13,7 @@ VISIBLE_DE = 2.0  # CIEDE2000 of an area: side by side, most people see it
 # Changed pixels outside among those that differ from a neighbour by as many levels (a plain wall
 # stays the same through anything). With fewer the engine has pasted back, and each of them counts.
 PASTED_SHARE, STRUCTURE_LEVELS = 0.5, 6
+STRIP_PX = 1024
 WORKING_SIDE_PX = 640
 # The lengths below are for a working copy of WORKING_SIDE_PX and shrink with a smaller one.
 SMOOTH_PX = 2.5  # sigma; grain and JPEG blocks average out
@@ -62,13 +63,17 @@ def measure(result: np.ndarray, person: np.ndarray, repaint_mask: np.ndarray) ->
     levels = change[outside]
     changed_share = float((levels > 0).mean())
     pasted = _pasted(person, change, outside)
-    local = np.zeros(change.shape, np.float32)
-    value = pasted_share = 0.0
-    if changed_share > 0:
+    if changed_share:
         local = _areas(result, person, outside, pasted=pasted)
-        value = float((local[outside] >= VISIBLE_DE).mean())
+    else:
+        local = np.zeros(change.shape, np.float32)
+    value = np.count_nonzero((local >= VISIBLE_DE) & outside) / len(levels)
+    pasted_share = 0.0
     if pasted:
-        local = np.maximum(local, change * np.float32(VISIBLE_DE / VISIBLE_LEVELS))
+        for top in range(0, len(change), STRIP_PX):  # a huge picture twice would be too much
+            rows = slice(top, top + STRIP_PX)
+            each = change[rows] * np.float32(VISIBLE_DE / VISIBLE_LEVELS)
+            np.maximum(local[rows], each, out=local[rows])
         pasted_share = float((levels >= VISIBLE_LEVELS).mean())
         value = max(value, pasted_share)
     local[repaint_mask] = np.nan
