@@ -36,13 +36,19 @@ def locate(parsing: Parsing, frame: dict | None = None) -> poses.Pose:
     """
     given = {} if frame is None else poses.from_openpose(frame, parsing.size)
     known = parsing if not given else _led(parsing, given)
-    if (known.mannequin | known.garment | known.interior).mean() < body.MIN_AREA:
+    if not visible(known):
         raise ValueError(
             "person must show a person that Parse Mannequin Photo finds, got none. Connect pose, "
             "from Propose Body Hints or an OpenPose detector, or take a photo with more contrast."
         )
     found = body.locate(known)
     return found._replace(keypoints={**found.keypoints, **given})
+
+
+def visible(parsing: Parsing) -> bool:
+    """Whether the parser sees enough of a figure to place joints by."""
+    seen = parsing.mannequin | parsing.garment | parsing.interior
+    return bool(seen.mean() >= body.MIN_AREA)
 
 
 def _led(parsing: Parsing, given: dict[str, poses.Keypoint]) -> Parsing:

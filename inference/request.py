@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..imaging import body, labels, parse
+from ..imaging import body, labels, parse, wearer
 from ..imaging import pose as poses
 from ..imaging.parsing import Parsing
 from ..imaging.strokes import StrokeDocument
@@ -40,7 +40,8 @@ def prepare(
         region: "auto" or one of `parsing.REGIONS`.
 
     Raises:
-        ValueError: the garment mask is empty, or garment_parsing is of another picture.
+        ValueError: the garment mask is empty, garment_parsing is of another picture, or neither the
+            parser nor a pose finds a person.
     """
     mask = garment_mask > MASK_THRESHOLD
     if not mask.any():
@@ -55,8 +56,7 @@ def prepare(
             f"{of_garment.size[0]}x{of_garment.size[1]}. Connect the parsing of the same photo."
         )
     of_person = parse.parse(person) if person_parsing is None else person_parsing
-    located = body.locate(of_person)
-    person_pose = _corrected(located, pose)
+    person_pose = wearer.locate(of_person, pose)
     return TryOnRequest(
         person=person,
         garment=garment,
@@ -68,20 +68,16 @@ def prepare(
         repaint_mask=None if repaint_mask is None else repaint_mask > MASK_THRESHOLD,
         hints=hints,
         region=of_garment.region if region == "auto" else region,
-        by_outline=_same_place(person_pose, located),
+        by_outline=pose is None or _same_place(person_pose, of_person),
     )
 
 
-def _corrected(located: poses.Pose, frame: dict | None) -> poses.Pose:
-    if frame is None:
-        return located
-    given = poses.from_openpose(frame, (located.height, located.width))
-    return located._replace(keypoints={**located.keypoints, **given})
-
-
-def _same_place(first: poses.Pose, second: poses.Pose) -> bool:
-    """Whether two poses put a torso in the same place."""
-    one, two = (np.array([pose.keypoints[n][:2] for n in PLACED_BY]) for pose in (first, second))
+def _same_place(given: poses.Pose, parsing: Parsing) -> bool:
+    """Whether a pose puts the torso where the parser sees it."""
+    if not wearer.visible(parsing):
+        return False
+    seen = body.locate(parsing)
+    one, two = (np.array([pose.keypoints[n][:2] for n in PLACED_BY]) for pose in (given, seen))
     torso = np.hypot(*(two[0] - two[3:].mean(0)))
     return bool(np.hypot(*(one - two).T).max() <= SAME_PLACE * torso)
 
