@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 from dressform import cli, vote_command, vote_server
@@ -55,6 +56,9 @@ def test_half_of_the_pairs_are_those_that_look_most_different(arms, tmp_path):
     assert "coat/7" in worst
     assert len(worst) == 2
     assert sum(pair.weight for pair in session.pairs) == pytest.approx(8)
+    schema = Path(__file__).parents[1] / "docs" / "voting.schema.json"
+    kept = json.loads((tmp_path / "out" / "session.json").read_text(encoding="utf-8"))
+    jsonschema.validate(kept, json.loads(schema.read_text(encoding="utf-8")))
 
 
 def test_a_session_goes_on_with_what_it_began_with(arms, tmp_path):

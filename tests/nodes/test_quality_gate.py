@@ -1,8 +1,12 @@
 """Quality Gate as ComfyUI calls it: which tries it asks for, what it lets through and keeps."""
 
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,13 @@ def scores(overall, *states):
 def run(gate, image, verdict, **options):
     settings = {"accept": "pass or warn", "review_folder": "review", "name": "shirt"}
     return gate.execute(image=image, verdict=verdict, **{**settings, **options}).args
+
+
+def conforms(text, name):
+    document = json.loads(text)
+    schema = json.loads((DOCS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema)
+    return document
 
 
 def wanted(gate, **inputs):
@@ -120,11 +131,11 @@ def test_what_never_gets_good_goes_to_the_review_folder(gate, image, output):
     assert (rejected == best).all()
     assert best.mean() == pytest.approx(0.4)
     assert (route, chosen) == ("review", 2)
-    [told] = json.loads(report)["pictures"]
+    [told] = conforms(report, "gate")["pictures"]
     assert [str(p.relative_to(output)) for p in sorted(output.rglob("*.png"))] == told["saved"]
     assert told["saved"] == [f"review/__odd_name_try{number}.png" for number in (1, 2)]
     [reasons] = output.rglob("*.json")
-    assert json.loads(reasons.read_text())["best"] == 2
+    assert conforms(reasons.read_text(), "review")["best"] == 2
     assert json.loads(reasons.read_text())["tries"][0]["reasons"] == ["Veil: A pale haze."] * 2
     once()
     assert len(list(output.rglob("*.png"))) == 4  # nothing is written over

@@ -1,3 +1,7 @@
+import json
+from pathlib import Path
+
+import jsonschema
 import numpy as np
 import pytest
 from dressform.quality import veil_repair
@@ -130,6 +134,7 @@ def test_the_ramp_of_a_mask_lies_inside_of_it():
 def test_the_document_holds_finite_numbers_and_the_sentence(model, source, parsing, damage):
     found = repaired(damage.veil(model, 0.2), source, parsing)
     document = veil_repair.to_json(found)
-    assert document["schema"] == "dressform.veil_repair/1"
+    schema = Path(__file__).parents[2] / "docs" / "veil_repair.schema.json"
+    jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
     assert document["before"]["veil"] > 0.18 > 0.01 > document["after"]["veil"]
     assert document["sentence"].startswith("The veil went down from 20")
