@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from . import memory
 
 MANIFEST = Path(__file__).parent / "weights.json"
-PACK = Path(__file__).parents[1]
+PACK = Path(__file__).resolve().parents[1]  # not the link in a ComfyUI that may be gone soon
 FOLDER_VARIABLE = "DRESSFORM_WEIGHTS"
 DEFAULT_FOLDER = Path("~/.cache/dressform/weights")
 # Left in a folder while files are on their way; what holds it is not ready to load.

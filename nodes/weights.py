@@ -21,8 +21,9 @@ def folder(file: str) -> Path:
 def folders() -> list[Path]:
     """Returns where weights of engines may lie, the place for new ones first.
 
-    Those are the folders of this pack, and ComfyUI's own for models in diffusers' layout.
+    Those are the folders of this pack, and ComfyUI's own for models in diffusers' layout. Links are
+    followed: what a message names must still be there when the server is gone.
     """
     folder_paths.add_model_folder_path(KEY, str(Path(folder_paths.models_dir) / KEY))
     listed = [*folder_paths.get_folder_paths(KEY), *folder_paths.get_folder_paths("diffusers")]
-    return [Path(one) for one in listed]
+    return [Path(one).resolve() for one in listed]
