@@ -20,7 +20,7 @@ FEATHER_PX = 2.0  # the ramp at the mask's border, inside of it: an edge's own w
 MAP_SIGMA_PX = 18.0  # near half a tile: no edge of a tile shows, and a veil that ends is followed
 COARSE = 8  # so many times smaller is the copy on which the map is smoothed
 FAR, FAINT = 1e-2, 1e-5  # weights of tiles farther off and of the whole garment's veil
-MIN_KNOWN = 0.4  # share of the garment that tiles must tell about, for a veil by place
+MIN_KNOWN = 0.2  # share of the garment that tiles must tell about, for a veil by place
 WORST_PLACE = 0.95  # quantile of the tile map
 
 
@@ -116,15 +116,15 @@ def repair(
         after = prove(image, source, garment, source_garment)
         if best is None or after.left < best.after.left - LOCAL_GAIN:
             best = Repair(image, before, after, method, _told(before, after))
-    if best is None or amount <= 0:
-        sentence = f"The veil is {before.veil.value:.1%}: nothing to repair."
-        return Repair(picture, before, before, "none", sentence)
-    if best.after.left >= before.left:
+    if best is not None and amount > 0 and best.after.left < before.left:
+        return best
+    sentence = f"The veil is {before.veil.value:.1%}: nothing to repair."
+    if before.veil.value >= LEAST_VEIL:
         sentence = (
-            f"The veil of {before.veil.value:.1%} did not become less: the picture stays as it is."
+            f"The veil of {before.veil.value:.1%} cannot be told well enough to be taken off: the "
+            "picture stays as it is. Make it again."
         )
-        return Repair(picture, before, before, "none", sentence)
-    return best
+    return Repair(picture, before, before, "none", sentence)
 
 
 def prove(

@@ -138,3 +138,14 @@ def test_the_document_holds_finite_numbers_and_the_sentence(model, source, parsi
     jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
     assert document["before"]["veil"] > 0.18 > 0.01 > document["after"]["veil"]
     assert document["sentence"].startswith("The veil went down from 20")
+
+
+def test_a_veil_that_cannot_be_taken_off_is_said_and_left(
+    model, source, parsing, damage, monkeypatch
+):
+    monkeypatch.setattr(veil_repair, "_ways", lambda found, garment: iter(()))
+    picture = levels(damage.veil(model, 0.2))
+    found = veil_repair.repair(picture, source, parsing.garment, parsing.garment)
+    assert (found.method, found.image is picture) == ("none", True)
+    assert found.sentence.startswith("The veil of 20")
+    assert "cannot be told well enough" in found.sentence
