@@ -169,7 +169,20 @@ def _alarms(document: Mapping[str, Any]) -> str:
         f"<b>{_number(alarm['gain'], alarm['unit'])}</b>, p = {alarm['adjusted']:.4f}</li>"
         for alarm in raised
     )
+    rows += "".join(
+        f"<li>{_both(wording.metric(one['metric']))}, {_text(one['slice'])}: "
+        f"{_both(_evidence(one['stop_after']))}</li>"
+        for one in document["evidence"]
+        if one["stop_after"] is not None
+    )
     return f"<ul>{rows}</ul>" if rows else f"<p>{_both(NONE)}</p>"
+
+
+def _evidence(scenes: int) -> Told:
+    return Told(
+        f"evidence of a loss was enough after {scenes} scenes; a run could have been stopped there",
+        f"{scenes} 个场景后退步的证据已足够,可提前停止",
+    )
 
 
 def _pair(number: int, one: Exhibit) -> str:
