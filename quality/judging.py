@@ -121,10 +121,17 @@ def _shape_state(state: str, details: Mapping[str, float], limits: thresholds.Li
     return "warn" if state == "pass" and loose else state
 
 
+def _outline_state(state: str, details: Mapping[str, float], limits: thresholds.Limits) -> str:
+    # Before another background an edge is told with less certainty.
+    sure = details["same_surroundings"] >= limits.fail_same_surroundings
+    return "warn" if state == "fail" and not sure else state
+
+
 EXCEPTIONS: dict[str, Callable[[str, Mapping[str, float], thresholds.Limits], str]] = {
     "shape": _shape_state,
     "veil": _veil_state,
     "leak": _leak_state,
+    "outline": _outline_state,
 }
 
 

@@ -32,6 +32,8 @@ class Limits(NamedTuple):
         warn, fail: From there on.
         fail_black_point_rise: Of the veil only, in luma: a veil that lifts less cannot fail.
         warn_loose: Of the shape only, share of the garment: more in loose pieces warns.
+        fail_same_surroundings: Of the outline only: with less of it before the same background, a
+            moved edge cannot fail.
         fail_pasted: Of the leak only: `fail` where all else is the person photo bit by bit.
         map_fail: Of the leak only: where its map has the colour of a fail, in CIEDE2000.
     """
@@ -41,6 +43,7 @@ class Limits(NamedTuple):
     fail: float
     fail_black_point_rise: float = 0.0
     warn_loose: float = 1.0
+    fail_same_surroundings: float = 0.0
     fail_pasted: float = math.inf
     map_fail: float = 1.0
 
