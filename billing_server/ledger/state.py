@@ -143,7 +143,8 @@ def _apply(state: State, entry: Entry) -> None:
 
 
 def _remember(state: State, movement: Movement, decision: Decision) -> None:
-    """Lets later requests of the batch see what this one has ended or given back."""
+    """Lets later requests of the batch name this movement, and see what it ended or gave back."""
+    state.named[movement.seq] = Named(movement, decision.entries)
     if movement.kind in ENDS and movement.names is not None:
         state.ended[movement.names] = movement.seq
         state.holds.pop(movement.names, None)

@@ -23,6 +23,10 @@ GRANT = (
     "account_id, seq, kind, priority, effective_at, expires_at, amount, available, held, frozen, "
     "returned, dispute"
 )
+# A plan that is made while a table is small must not read all of it when it has grown: until the
+# transaction ends, rows are looked up by their index, one by one.
+BY_INDEX = """SELECT set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"""
 # Locked in the order of the ids, so that two batches never wait for each other in a circle.
 # NO KEY: foreign keys that point to the account need not wait.
 LOCK = """SELECT id, available, held, seq, head FROM ledger.account
@@ -110,6 +114,7 @@ def load(
     keys = [(one.account, one.key) for one in requests]
     ids = (_array(accounts),)
     asked = (
+        (BY_INDEX, ()),
         (LOCK, ids),
         (ANSWERED, _columns(keys, 2)),
         (LIVE, ids),

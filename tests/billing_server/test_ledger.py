@@ -361,6 +361,18 @@ def test_batch_with_one_absurd_request_decides_none(ledger, account):
     assert ledger.balance(account).available == 0
 
 
+def test_requests_of_a_batch_may_name_its_movements(ledger, account, paid):
+    refund = Request("refund", account, "f", 5, paid)
+    cancel = Request("refund_cancel", account, "c", names=2)
+    again = cancel._replace(key="d")
+    answers = ledger.batch([refund, cancel, again])
+    assert [getattr(one, "kind", None) or one.code for one in answers] == [
+        "refund",
+        "refund_cancel",
+        "ended",
+    ]
+
+
 def test_refused_hold_tells_only_that_the_budget_is_at_its_end(ledger, engine, account, paid, hold):
     ledger.set_budget(account, Budget(per_day=100))
     with pytest.raises(book.BudgetExceededError):
