@@ -12,7 +12,17 @@ from tqdm import tqdm
 
 from . import parse_batch
 from .imaging import files, pictures
-from .quality.compare import document, factors, frozen, gallery, junit, scores, scoring, verdict
+from .quality.compare import (
+    document,
+    factors,
+    frozen,
+    gallery,
+    junit,
+    scores,
+    scoring,
+    verdict,
+    wording,
+)
 from .quality.compare import suite as suites
 from .quality.compare.factors import Factor
 from .quality.compare.gallery import Key
@@ -295,7 +305,9 @@ def main(options: argparse.Namespace, say: Callable[[str], None]) -> int:
             keep_strangers=options.keep_strangers,
             progress=progress,
         )
-    say(f"{made.document['decision']}: {made.document['sentence']['en']}")
+    found = made.decision
+    label = wording.label(found.decision, found.slices, found.more)
+    say(f"{label}: {made.document['sentence']['en']}")
     for reason in made.document["reasons"]:
         say(f"  {reason['en']}")
     say(str(made.report))

@@ -161,7 +161,7 @@ def main() -> None:
     """Prints the table and the bars."""
     about, _, usage = (__doc__ or "").partition("\n\n")
     options = argparse.ArgumentParser(description=about, epilog=usage)
-    options.add_argument("--trials", type=int, default=400)
+    options.add_argument("--trials", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--scenes", type=int, nargs="+", default=[20, 40, 80])
     options.add_argument("--plots", type=Path, help="draws the figures of docs/evaluation.md there")

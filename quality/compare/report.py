@@ -79,9 +79,7 @@ def _signed(value: float, digits: int) -> str:
 
 
 def _decision(document: Mapping[str, Any]) -> str:
-    named = {"SHIP TO SLICE": " ".join(document["ship_to"]), "NEED MORE": document["more_scenes"]}
-    more = named.get(document["decision"], "")
-    return _text(f"{document['decision']} {more}".strip())
+    return _text(wording.label(document["decision"], document["ship_to"], document["more_scenes"]))
 
 
 def _numbers(document: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The verdict on a change in sentences, English and Chinese, for somebody who sells clothes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .. import wording as checks
@@ -71,6 +72,13 @@ class Told(NamedTuple):
 def headline(found: Decision) -> Told:
     """Returns the verdict in a few words."""
     return Told(*HEADLINES[found.decision])
+
+
+def label(decision: str, slices: Sequence[str], more: int) -> str:
+    """Returns the decision with its slices or its number of scenes."""
+    if decision == verdict.SHIP_TO_SLICE:
+        return f"{decision} {', '.join(slices)}"
+    return f"NEED {more} MORE" if decision == verdict.NEED_MORE else decision
 
 
 def sentence(found: Decision, scenes: int) -> Told:

@@ -33,6 +33,12 @@ def test_every_reason_is_a_sentence_without_gaps(whole, reason):
     assert fields <= set(wording._words(Decision("HOLD", False, (), 0, (), whole)))
 
 
+def test_label_names_slices_and_scenes():
+    assert wording.label("SHIP TO SLICE", ["a", "b"], 0) == "SHIP TO SLICE a, b"
+    assert wording.label("NEED MORE", [], 9) == "NEED 9 MORE"
+    assert wording.label("HOLD", [], 0) == "HOLD"
+
+
 def test_only_shipping_to_all_is_a_success():
     assert [d for d in verdict.DECISIONS if wording.EXIT[d] == 0] == ["SHIP"]
     assert len(set(wording.EXIT.values())) == len(verdict.DECISIONS)
