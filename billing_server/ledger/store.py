@@ -35,8 +35,10 @@ PAIRS = "unnest(%s::bigint[], %s::bigint[]) AS p(account_id, seq)"
 ANSWERED = f"""SELECT {MOVEMENT} FROM ledger.movement m
     JOIN unnest(%s::bigint[], %s::text[]) AS p(account_id, key) USING (account_id, key)"""
 HOLD = "account_id, seq, amount, held_at, expires_at, api_key, run, taken"
-HOLDS = f"""SELECT {HOLD}
-    FROM ledger.open_hold JOIN {PAIRS} USING (account_id, seq)"""
+# OFFSET 0 keeps the planner, who thinks the table empty, from reading all holds that have ended.
+HELD = f"""{PAIRS} CROSS JOIN LATERAL (SELECT h.*, h.ctid AS place FROM ledger.open_hold h
+    WHERE h.account_id = p.account_id AND h.seq = p.seq OFFSET 0) AS o"""
+HOLDS = f"SELECT {', '.join('o.' + one for one in HOLD.split(', '))} FROM {HELD}"
 LIVE = f"SELECT {GRANT} FROM ledger.credit_grant WHERE live AND account_id = ANY(%s::bigint[])"
 BUDGETS = """SELECT account_id, api_key, per_run, per_day, per_month FROM ledger.budget
     WHERE account_id = ANY(%s::bigint[])"""
@@ -83,8 +85,7 @@ SET_HOLDS = _insert(
     """ON CONFLICT (account_id, seq) DO UPDATE SET amount = excluded.amount,
         expires_at = excluded.expires_at, taken = excluded.taken""",
 )
-END_HOLDS = f"""DELETE FROM ledger.open_hold h USING {PAIRS}
-    WHERE h.account_id = p.account_id AND h.seq = p.seq"""
+END_HOLDS = f"DELETE FROM ledger.open_hold WHERE ctid = ANY(ARRAY(SELECT place FROM {HELD}))"
 SET_DISPUTES = """UPDATE ledger.credit_grant g SET dispute = u.c
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS u(a, b, c)
     WHERE g.account_id = u.a AND g.seq = u.b"""
