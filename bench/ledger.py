@@ -67,7 +67,7 @@ class Load:
         self.accounts = [self.ledger.open_account(f"{name}-{n}") for n in range(accounts)]
         for account in self.accounts:
             self.ledger.grant(account, 10**9 * CREDIT, "paid", key="grant")
-        self.rate = self.ledger.add_rate(name, 1000).id
+        self.rate = self.ledger.card.add(name, 1000).id
 
     def pair(self, account: int, ask: Callable[[Request], Movement]) -> float:
         """Holds and captures; returns how long the hold took, in s."""

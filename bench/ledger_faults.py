@@ -179,7 +179,7 @@ def run(scratch: Path, options: argparse.Namespace) -> dict[str, float]:
     accounts = [ledger.open_account(f"account-{n}") for n in range(options.clients + 2)]
     for account in accounts:
         ledger.grant(account, 1000 * CREDIT, "paid", key="first")
-    rate = ledger.add_rate("h100", 1000, minimum_micro=5, step_ms=100).id
+    rate = ledger.card.add("h100", 1000, minimum_micro=5, step_ms=100).id
     context = multiprocessing.get_context("spawn")
     each, seeds = options.clients // PROCESSES, iter(range(options.seed * 10_000, 10**9))
 

@@ -1,39 +1,35 @@
 """The ledger's face: every operation on credits, each decided, written and answered once."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 
-from . import audit, pricing, rules, state, store, verify
+from . import audit, rules, state, store, verify
+from .away import AWAY, answering, unavailable
+from .card import RateCard
 from .group import MAX_BATCH, Group
 from .values import (
     MAX_AMOUNT,
-    MAX_RATE,
     OWN_KEYS,
     Balance,
     Budget,
     Grant,
-    InvalidError,
     LedgerError,
     Line,
     Movement,
     NotFoundError,
     Request,
-    UnavailableError,
     check,
     text,
-    utc,
     whole,
 )
 
 LANES = 2  # batches under way at once in a process; an account is always in the same lane
 ATTEMPTS = 2  # a connection may be dead when it is taken; repeating is safe by the key
 PAGE, MAX_PAGE = 50, 1000  # lines of a statement
-AWAY = (sa.exc.OperationalError, sa.exc.TimeoutError)  # no server, or no free connection
 
 
 def utc_now() -> datetime:
@@ -59,13 +55,18 @@ class Ledger:
         self._clock = clock
         self._lanes = [Group(self._commit) for _ in range(LANES)]
 
+    @property
+    def card(self) -> RateCard:
+        """What GPU time costs."""
+        return RateCard(self._engine, self._clock)
+
     # Accounts and settings
 
     def open_account(self, reference: str) -> int:
         """Returns the account of a reference of the caller's; opens it the first time."""
         text("reference", reference)
         sql = "INSERT INTO ledger.account (reference) VALUES (:r) ON CONFLICT DO NOTHING"
-        with _answering(), self._engine.begin() as connection:
+        with answering(), self._engine.begin() as connection:
             connection.execute(sa.text(sql), {"r": reference})
             found = sa.text("SELECT id FROM ledger.account WHERE reference = :r")
             return connection.execute(found, {"r": reference}).scalar_one()
@@ -82,58 +83,9 @@ class Ledger:
             per_day = excluded.per_day, per_month = excluded.per_month"""
         run, day, month = budget
         values = {"a": account, "k": api_key, "run": run, "day": day, "month": month}
-        with _answering(), self._engine.begin() as connection:
+        with answering(), self._engine.begin() as connection:
             self._required(connection, account)
             connection.execute(sa.text(sql), values)
-
-    def add_rate(
-        self,
-        gpu_class: str,
-        micro_per_gpu_s: int,
-        *,
-        minimum_micro: int = 0,
-        step_ms: int = 1,
-        valid_from: datetime | None = None,
-    ) -> pricing.Rate:
-        """Adds a row to the rate card; rows are never changed, a later one takes over."""
-        text("gpu_class", gpu_class)
-        whole("micro_per_gpu_s", micro_per_gpu_s, 0, MAX_RATE)
-        whole("minimum_micro", minimum_micro, 0, MAX_AMOUNT)
-        whole("step_ms", step_ms, 1, 3_600_000)
-        begins = utc("valid_from", valid_from or self._clock())
-        sql = """INSERT INTO ledger.rate
-                (version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms)
-            SELECT coalesce(max(version), 0) + 1, :c, :t, :p, :m, :s
-            FROM ledger.rate WHERE gpu_class = :c RETURNING id"""
-        values = {"c": gpu_class, "t": begins, "p": micro_per_gpu_s, "m": minimum_micro}
-        with _answering(), self._engine.begin() as connection:
-            id_ = connection.execute(sa.text(sql), values | {"s": step_ms}).scalar_one()
-        (rate,) = (one for one in self.rates() if one.id == id_)
-        return rate
-
-    def rates(self) -> list[pricing.Rate]:
-        """Returns the rate card, the oldest row of each GPU class first."""
-        with _answering(), self._engine.connect() as connection:
-            sql = store.RATES.replace(
-                "WHERE id = ANY(%s::bigint[])", "ORDER BY gpu_class, valid_from"
-            )
-            return [pricing.Rate(*row) for row in connection.execute(sa.text(sql))]
-
-    def quote(self, gpu_class: str, seconds: float) -> pricing.Quote:
-        """Returns what a run would cost by the rate that is valid now."""
-        now = self._clock()
-        rates = [one for one in self.rates() if one.gpu_class == gpu_class]
-        rates = [one for one in rates if one.valid_from <= now]
-        if not rates:
-            known = sorted({one.gpu_class for one in self.rates()})
-            raise NotFoundError(
-                f"gpu_class must be one of {', '.join(known) or 'a rate card with rows'}, got "
-                f"{gpu_class!a:.60}. Choose another."
-            )
-        if not 0 <= seconds <= pricing.MAX_GPU_MS / 1000:
-            raise InvalidError(f"seconds must be 0 or more, got {seconds}. Give a real time.")
-        gpu_ms = -int(-seconds * 1000 // 1)
-        return pricing.Quote(pricing.price(rates[-1], gpu_ms), gpu_ms, rates[-1])
 
     # Operations
 
@@ -248,7 +200,7 @@ class Ledger:
             JOIN ledger.account a ON a.id = account_id
             WHERE live AND g.available > 0 AND expires_at <= :t"""
         requests = []
-        with _answering(), self._engine.connect() as connection:
+        with answering(), self._engine.connect() as connection:
             values = {"t": now, "n": limit}
             for kind, sql in (("lapse", holds), ("expiry", grants)):
                 found = sa.text(f"{sql} ORDER BY expires_at LIMIT :n")
@@ -289,7 +241,7 @@ class Ledger:
                 if len(requests) == 1:
                     return [error]
                 return [self._commit([one])[0] for one in requests]
-        return [_unavailable(failed)] * len(requests)
+        return [unavailable(failed)] * len(requests)
 
     def post(self, connection: sa.Connection, request: Request) -> Movement:
         """Answers a request in the caller's transaction, which commits both or neither."""
@@ -305,7 +257,7 @@ class Ledger:
         """Returns what an account has now, and of which grants."""
         now = self._clock()
         sql = f"SELECT {store.GRANT} FROM ledger.credit_grant WHERE live AND account_id = :a"
-        with _answering(), self._engine.connect() as connection:
+        with answering(), self._engine.connect() as connection:
             self._required(connection, account)
             grants = [Grant(*row) for row in connection.execute(sa.text(sql), {"a": account})]
         grants.sort(key=rules.burn_order)
@@ -322,19 +274,19 @@ class Ledger:
     ) -> list[Line]:
         """Returns movements with their entries, the latest first; `before` is where to go on."""
         whole("limit", limit, 1, MAX_PAGE)
-        with _answering(), self._engine.connect() as connection:
+        with answering(), self._engine.connect() as connection:
             self._required(connection, account)
             return verify.lines(connection, account, before, limit)
 
     def anchor(self) -> verify.Anchor | None:
         """Fixes the heads of all chains that moved, if any did. Keep the digest elsewhere."""
-        with _answering(), self._engine.begin() as connection:
+        with answering(), self._engine.begin() as connection:
             return verify.anchor(connection, self._clock())
 
     def verify(self) -> verify.Report:
         """Recomputes every balance, chain and anchor from the journal."""
         snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
-        with _answering(), snapshot.connect() as connection:
+        with answering(), snapshot.connect() as connection:
             return verify.verify(connection)
 
     def _required(self, connection: sa.Connection, account: int) -> None:
@@ -380,21 +332,6 @@ class Ledger:
         moved = {one.movement.account for one in posted}
         store.write(driver, [states[one] for one in moved], posted, alerts, now, commit=commit)
         return answers
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except AWAY as error:
-        raise _unavailable(getattr(error, "orig", error)) from error
-
-
-def _unavailable(error: BaseException | None) -> UnavailableError:
-    return UnavailableError(
-        f"a database that answers is required, got: {str(error).strip()[:200]}. "
-        "Ask again with the same key."
-    )
 
 
 def _no_account(account: int) -> NotFoundError:

@@ -115,7 +115,7 @@ def rate(engine):
 
     begins = datetime(2026, 1, 1, tzinfo=UTC)
     terms = {"minimum_micro": 5, "step_ms": 100, "valid_from": begins}
-    return Ledger(engine).add_rate("h100", 1000, **terms)
+    return Ledger(engine).card.add("h100", 1000, **terms)
 
 
 @pytest.fixture

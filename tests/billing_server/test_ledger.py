@@ -343,8 +343,8 @@ def test_what_can_never_be_right_is_refused(ledger, account, paid, clock, change
         ),
         (lambda ledger, account: ledger.open_account(""), "reference must be"),
         (lambda ledger, account: ledger.set_budget(account, Budget(per_day=-1)), "per_day must be"),
-        (lambda ledger, account: ledger.add_rate("h100", -1), "micro_per_gpu_s must be"),
-        (lambda ledger, account: ledger.add_rate("h100", 1, step_ms=0), "step_ms must be"),
+        (lambda ledger, account: ledger.card.add("h100", -1), "micro_per_gpu_s must be"),
+        (lambda ledger, account: ledger.card.add("h100", 1, step_ms=0), "step_ms must be"),
         (lambda ledger, account: ledger.statement(account, limit=0), "limit must be"),
         (lambda ledger, account: ledger.balance("1"), "account must be"),
     ],
@@ -425,10 +425,10 @@ def test_post_is_part_of_the_callers_transaction(ledger, engine, account):
 
 def test_quote_takes_the_rate_that_is_valid(ledger, clock):
     name = "l40s"
-    ledger.add_rate(name, 10, valid_from=clock.after(days=-2))
-    now = ledger.add_rate(name, 20, valid_from=clock.after(days=-1))
-    ledger.add_rate(name, 30, valid_from=clock.after(days=1))
-    quote = ledger.quote(name, 1.5)
+    ledger.card.add(name, 10, valid_from=clock.after(days=-2))
+    now = ledger.card.add(name, 20, valid_from=clock.after(days=-1))
+    ledger.card.add(name, 30, valid_from=clock.after(days=1))
+    quote = ledger.card.quote(name, 1.5)
     assert (quote.amount, quote.gpu_ms, quote.rate) == (30, 1500, now)
     assert now.version == 2
 
@@ -436,12 +436,12 @@ def test_quote_takes_the_rate_that_is_valid(ledger, clock):
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 10**12])
 def test_quote_refuses_absurd_times(ledger, rate, seconds):
     with pytest.raises(book.InvalidError, match="seconds must be"):
-        ledger.quote("h100", seconds)
+        ledger.card.quote("h100", seconds)
 
 
 def test_quote_of_an_unknown_gpu_names_the_known(ledger, rate):
     with pytest.raises(book.NotFoundError, match=r"one of .*h100.*, got 'abacus'"):
-        ledger.quote("abacus", 1)
+        ledger.card.quote("abacus", 1)
 
 
 def test_times_of_another_zone_are_the_same_times(ledger, account, paid, clock):

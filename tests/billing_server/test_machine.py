@@ -24,10 +24,10 @@ ENOUGH = 100  # sequences in which a planted fault must show; most show in the f
 
 def run(engines, *, sequences):
     ledger = Ledger(engines[0])
-    steep = [one for one in ledger.rates() if one.gpu_class == "steep"]
+    steep = [one for one in ledger.card.rates() if one.gpu_class == "steep"]
     # By this rate every millisecond counts, so that rounding shows.
     terms = {"minimum_micro": 2, "step_ms": 1, "valid_from": ledger_machine.BEGIN}
-    rate = steep[0] if steep else ledger.add_rate("steep", 300, **terms)
+    rate = steep[0] if steep else ledger.card.add("steep", 300, **terms)
     options = settings(max_examples=sequences, stateful_step_count=STEPS, phases=[Phase.generate])
     run_state_machine_as_test(ledger_machine.machine(engines, rate.id), settings=options)
 

@@ -15,7 +15,7 @@ README = Path(__file__).parents[2] / "billing_server" / "README.md"
 def test_transcript_of_the_readme_is_what_happens(fresh, clock):
     engine = database.connect(fresh())
     ledger = Ledger(engine, clock)
-    ledger.add_rate("h100", 1_000_000)
+    ledger.card.add("h100", 1_000_000)
     names = {
         "CREDIT": CREDIT,
         "in_credits": in_credits,
