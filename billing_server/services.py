@@ -1,0 +1,36 @@
+"""The parts of a running server, made once by `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import sqlalchemy as sa
+from flask import current_app
+
+from .ledger import Ledger
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .identity.people import People
+    from .keys import Keys
+    from .usage import Usage
+
+
+class Services(NamedTuple):
+    """What views use."""
+
+    settings: Settings
+    engine: sa.Engine
+    clock: Callable[[], datetime]
+    ledger: Ledger
+    payments: Any  # Payments; not named here, so that the gateway is imported by none but them
+    identity: People
+    keys: Keys
+    usage: Usage
+
+
+def services() -> Services:
+    """Returns the parts of the server that answers this request."""
+    return cast(Services, current_app.extensions["services"])

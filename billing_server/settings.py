@@ -1,0 +1,148 @@
+"""What the environment says about this server; half a configuration is refused."""
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from . import embedded
+from .ledger import CREDIT
+
+# What turns the trial with a simulator into a shop: all of them or none.
+REAL = ("DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "PUBLIC_URL")
+MAIL = ("SMTP_URL", "MAIL_FROM")
+OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+PACKS = Path(__file__).with_name("packs.toml")
+
+
+class Pack(NamedTuple):
+    """Credits that are sold together."""
+
+    id: str
+    credits_micro: int
+    price_minor: int  # in the smallest unit of the currency
+    currency: str
+
+
+class Settings(NamedTuple):
+    """One configuration; its text tells no secrets."""
+
+    data: Path
+    secret_key: str
+    packs: tuple[Pack, ...]
+    database_url: str | None = None
+    public_url: str | None = None
+    stripe_secret_key: str | None = None
+    stripe_webhook_secrets: tuple[str, ...] = ()  # several while one is replaced by the next
+    currency: str = "usd"
+    tax: bool = False
+    smtp_url: str | None = None
+    mail_from: str = "dressform@localhost"
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+    rate_limit: str = "600 per minute"  # of a key, or of an address without one
+    rate_limit_storage: str = "memory://"
+    proxies: int = 0  # before this server, whose X-Forwarded-For is believed
+    ticks: bool = True
+
+    def __repr__(self) -> str:
+        return f"Settings(data={self.data}, livemode={self.livemode}, simulated={self.simulated})"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no money moves."""
+        return self.stripe_secret_key is None
+
+    @property
+    def livemode(self) -> bool:
+        """Whether real cards are charged."""
+        return (self.stripe_secret_key or "").startswith(("sk_live_", "rk_live_"))
+
+    @property
+    def url(self) -> str:
+        """Where people reach this server."""
+        return self.public_url or "http://127.0.0.1:8000"
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ, data: Path | None = None) -> "Settings":
+        """Reads the environment.
+
+        Raises:
+            ValueError: A part of a configuration is missing or wrong; the sentence names all of it.
+        """
+        given = {name: value.strip() for name, value in environ.items() if value.strip()}
+        missing = [
+            name
+            for group in (REAL, MAIL, OIDC)
+            if any(one in given for one in group)
+            for name in group
+            if name not in given
+        ]
+        if missing:
+            raise ValueError(
+                f"a whole configuration is required, got one without {', '.join(missing)}. "
+                "Set them, or unset the others for a trial with the simulator."
+            )
+        key = given.get("STRIPE_SECRET_KEY")
+        if key and not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+            raise ValueError(
+                "STRIPE_SECRET_KEY must begin with sk_live_ or sk_test_, got something else. "
+                "Copy it from the dashboard of Stripe."
+            )
+        url = given.get("PUBLIC_URL", "").rstrip("/") or None
+        if url and not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+            raise ValueError(f"PUBLIC_URL must begin with https://, got {url}. Use TLS.")
+        data = data or Path(given.get("DRESSFORM_DATA") or embedded.default_folder().parent)
+        currency = given.get("CURRENCY", "usd").lower()
+        return cls(
+            data=data,
+            secret_key=given.get("SECRET_KEY") or _kept_secret(data / "secret_key"),
+            packs=_packs(Path(given.get("CREDIT_PACKS", PACKS)), currency),
+            database_url=given.get("DATABASE_URL"),
+            public_url=url,
+            stripe_secret_key=key,
+            stripe_webhook_secrets=tuple(
+                one.strip() for one in given.get("STRIPE_WEBHOOK_SECRET", "").split(",") if one
+            ),
+            currency=currency,
+            tax=given.get("STRIPE_TAX", "").lower() == "on",
+            smtp_url=given.get("SMTP_URL"),
+            mail_from=given.get("MAIL_FROM", "dressform@localhost"),
+            oidc_issuer=given.get("OIDC_ISSUER"),
+            oidc_client_id=given.get("OIDC_CLIENT_ID"),
+            oidc_client_secret=given.get("OIDC_CLIENT_SECRET"),
+            rate_limit=given.get("RATE_LIMIT", "600 per minute"),
+            rate_limit_storage=given.get("RATE_LIMIT_STORAGE", "memory://"),
+            proxies=int(given.get("PROXIES", "0")),
+        )
+
+
+def _kept_secret(path: Path) -> str:
+    """Returns a secret that is made once and that only its owner can read."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    except FileExistsError:
+        pass
+    return path.read_text(encoding="ascii")
+
+
+def _packs(path: Path, currency: str) -> tuple[Pack, ...]:
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))["pack"]
+        return tuple(
+            Pack(
+                row["id"], int(Decimal(row["credits"]) * CREDIT), int(row["price_minor"]), currency
+            )
+            for row in rows
+        )
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise ValueError(
+            f"packs with id, credits and price_minor are required in {path}, got {error!r}. "
+            f"Write it like {PACKS.name} of the package."
+        ) from error

@@ -1,0 +1,120 @@
+"""What was spent on what: read from the journal, by day, key, run, workflow or GPU class."""
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from .ledger import Budget, InvalidError
+from .ledger.away import answering
+from .ledger.values import one_of, utc, whole
+
+# What can be told apart, and how a row says it.
+BY = {
+    "day": "to_char(c.at, 'YYYY-MM-DD')",
+    "key": "coalesce(c.api_key, '')",
+    "run": "coalesce(c.run, '')",
+    "workflow": "coalesce(l.workflow, '')",
+    "gpu": "r.gpu_class",
+}
+MAX_ROWS = 10_000
+# A capture, what was given back of it, what it was for and what it cost a second.
+_RUNS = """FROM ledger.movement c JOIN ledger.rate r ON r.id = c.rate_id
+    LEFT JOIN identity.run_label l ON l.account = c.account_id AND l.run = c.run
+    LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM ledger.movement b WHERE b.kind = 'reversal'
+        AND b.account_id = c.account_id AND b.names = c.seq) back ON true
+    WHERE c.kind = 'capture' AND c.account_id = :account AND c.at >= :since AND c.at < :until"""
+_SPENT = "c.amount - coalesce(back.amount, 0)"
+
+
+class Spent(NamedTuple):
+    """Captures with something in common; `amount` is without what was given back."""
+
+    what: str  # a day, or the id of a key, or a name; empty if it was not told
+    amount: int
+    gpu_ms: int
+    runs: int
+
+
+class Run(NamedTuple):
+    """A capture and why it cost what it did."""
+
+    seq: int
+    at: datetime
+    run: str | None
+    workflow: str | None
+    api_key: str | None
+    gpu_class: str
+    gpu_ms: int
+    amount: int
+    given_back: int
+    rate_version: int
+    micro_per_gpu_s: int
+    minimum_micro: int
+    step_ms: int
+
+
+class Limits(NamedTuple):
+    """A budget and what is used of it; `api_key` is empty for the whole account."""
+
+    api_key: str
+    budget: Budget
+    spent_day: int
+    spent_month: int
+
+
+class Usage:
+    """Reads; nothing here writes to the ledger."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def by(self, account: int, since: datetime, until: datetime, by: str) -> list[Spent]:
+        """Returns what was spent from `since` until before `until`, by one of BY, in its order."""
+        one_of("by", by, BY)
+        sql = f"""SELECT {BY[by]} AS what, sum({_SPENT})::bigint, sum(c.gpu_ms)::bigint, count(*)
+            {_RUNS} GROUP BY 1 ORDER BY 1 LIMIT {MAX_ROWS}"""
+        return [Spent(*row) for row in self._read(sql, account, since, until)]
+
+    def runs(
+        self, account: int, since: datetime, until: datetime, *, limit: int = 50, before: int = 0
+    ) -> list[Run]:
+        """Returns single runs, the latest first; `before` is the last seq of the page before."""
+        whole("limit", limit, 1, MAX_ROWS)
+        sql = f"""SELECT c.seq, c.at, c.run, l.workflow, c.api_key, r.gpu_class, c.gpu_ms, c.amount,
+            coalesce(back.amount, 0)::bigint, r.version, r.micro_per_gpu_s, r.minimum_micro,
+            r.step_ms {_RUNS} AND (:before = 0 OR c.seq < :before) ORDER BY c.seq DESC LIMIT :n"""
+        rows = self._read(sql, account, since, until, n=limit, before=before)
+        return [Run(*row) for row in rows]
+
+    def limits(self, account: int, today: date) -> list[Limits]:
+        """Returns the budgets of an account, its own first, and what is used of them."""
+        sql = """SELECT b.api_key, per_run, per_day, per_month,
+                coalesce(sum(amount) FILTER (WHERE day = :today), 0)::bigint,
+                coalesce(sum(amount) FILTER (WHERE day >= date_trunc('month', :today)), 0)::bigint
+            FROM ledger.budget b LEFT JOIN ledger.spending s ON s.account_id = b.account_id
+                AND (b.api_key = '' OR s.api_key = b.api_key) AND day <= :today
+                AND day >= date_trunc('month', :today)
+            WHERE b.account_id = :account GROUP BY 1, 2, 3, 4 ORDER BY 1"""
+        with answering(), self._engine.connect() as connection:
+            rows = connection.execute(sa.text(sql), {"account": account, "today": today})
+            return [Limits(row[0], Budget(*row[1:4]), *row[4:]) for row in rows]
+
+    def label(self, account: int, run: str, workflow: str) -> None:
+        """Notes what a run is for; the first word counts."""
+        sql = "INSERT INTO identity.run_label VALUES (:a, :run, :workflow) ON CONFLICT DO NOTHING"
+        with answering(), self._engine.begin() as connection:
+            values = {"a": account, "run": run, "workflow": workflow}
+            connection.execute(sa.text(sql), values)
+
+    def _read(
+        self, sql: str, account: int, since: datetime, until: datetime, **values: object
+    ) -> list[Any]:
+        since, until = utc("since", since), utc("until", until)
+        if since >= until:
+            raise InvalidError(
+                f"until must be after since, got {until} and {since}. Exchange them."
+            )
+        values |= {"account": account, "since": since, "until": until}
+        with answering(), self._engine.connect() as connection:
+            return list(connection.execute(sa.text(sql), values))
