@@ -128,11 +128,14 @@ def comfyui(tree: Path, weights: Path) -> Iterator[ModuleType]:
         from dressform.imaging import parse
 
         stack.enter_context(mock.patch.object(parse, "parse", remembered(parse.parse)))
-        before = folder_paths.get_temp_directory()
+        stack.callback(folder_paths.set_temp_directory, folder_paths.get_temp_directory())
         folder_paths.set_temp_directory(str(weights / "temp"))
-        folder_paths.add_model_folder_path("dressform", str(weights), is_default=True)
+        known = folder_paths.folder_names_and_paths
+        stack.enter_context(mock.patch.dict(known, {"dressform": ([str(weights)], set())}))
+        from dressform.inference import residency
+
+        stack.callback(residency.WARM.evict_all)
         yield importlib.import_module("dressform.nodes")
-        folder_paths.set_temp_directory(before)
 
 
 def remembered(parse: Any) -> Any:

@@ -15,7 +15,7 @@ def paste_back(bench):
     return bench("paste_back")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: it puts parsing and weights in their place
 def nodes(paste_back, comfyui_folder, tiny, tmp_path_factory):
     assert callable(tiny)  # needs what the tiny weights need
     with paste_back.comfyui(comfyui_folder, tmp_path_factory.mktemp("weights")) as loaded:
