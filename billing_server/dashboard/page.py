@@ -1,0 +1,153 @@
+"""What all pages share: words, figures, the shell around them, refusals, and safety headers."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from .. import identity
+from ..identity.browser import local_path
+from ..ledger import LedgerError
+from ..payments import PaymentError
+from ..problems import STATUS
+from ..services import services
+from . import figures, words
+
+blueprint = Blueprint("dashboard", __name__, static_folder="static", template_folder="templates")
+
+PAGES = ("overview", "usage", "statement", "credits", "keys", "account")
+ADMIN_PAGES = ("customers", "rates", "health")
+TONES = {"paid": "good", "processing": "care", "partly_refunded": "care"}
+TONES |= {"disputed": "bad", "failed": "bad"}
+SAFETY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+# Our scripts and no others, in no frame, posting nowhere else.
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+FILTERS = {"at": figures.at, "credits": figures.in_credits, "estimate": figures.rounded}
+FILTERS |= {"seconds": figures.in_seconds, "duration": figures.in_time}
+# A form that is refused is shown again: the view that has it, by the one that took it.
+form_pages: dict[str | None, Any] = {}
+
+
+def t(name: str, **values: object) -> str:
+    """Returns a sentence in the visitor's language."""
+    return words.catalogue(_language())[name].format(**values)
+
+
+def done(endpoint: str, word: str, **where: Any) -> Any:
+    """Goes on to a page that says what was done; a reload there repeats nothing."""
+    return redirect(url_for(f"dashboard.{endpoint}", done=f"done.{word}", **where), 303)
+
+
+def today() -> datetime:
+    """Returns the beginning of the day in UTC, by which budgets and usage are counted."""
+    return services().clock().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@blueprint.app_context_processor
+def _around() -> dict[str, Any]:
+    said = request.args.get("done", "")
+    return {
+        "t": t,
+        "language": _language(),
+        "all_languages": words.LANGUAGES,
+        "simulated": services().settings.simulated,
+        "asset": lambda name: url_for("dashboard.static", filename=name),
+        "nonce": _nonce,
+        "menu": _menu,
+        "here": lambda: request.full_path.rstrip("?") if request.method == "GET" else "/",
+        "done": said if said.startswith("done.") and _is_said(said) else None,
+        "refusal": g.get("refusal"),
+        "form_key": _form_key,
+        "now": services().clock,
+        "decimals": figures.places,
+        "money": figures.in_money,
+        "tone": lambda state: TONES.get(state, ""),
+    }
+
+
+@blueprint.record_once
+def _add_filters(setup: Any) -> None:
+    setup.app.jinja_env.filters.update(FILTERS)
+
+
+def _form_key(name: str = "") -> str:
+    """Returns an idempotency key: a new one, or that of the form that is shown again."""
+    again = request.method == "POST" and request.form.get("pack", "") == name
+    return (again and request.form.get("key")) or str(uuid4())
+
+
+def _is_said(name: str) -> bool:
+    return name in words.catalogue("en")
+
+
+def _language() -> str:
+    if "language" not in g:
+        someone = identity.person()
+        g.language = words.chosen(request, someone.language if someone else "")
+    return g.language
+
+
+def _menu() -> list[tuple[str, tuple[str, ...]]]:
+    return [("base.menu", PAGES), *([("base.admin", ADMIN_PAGES)] if g.person.admin else [])]
+
+
+def _nonce() -> str:
+    return g.setdefault("nonce", secrets.token_urlsafe(16))
+
+
+@blueprint.after_app_request
+def _safe(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        policy = {"Content-Security-Policy": POLICY.format(_nonce())}
+        for name, value in (SAFETY | policy).items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+@blueprint.errorhandler(LedgerError)
+@blueprint.errorhandler(PaymentError)
+@blueprint.errorhandler(ValueError)
+def _refused(error: Any) -> Response:
+    """Shows the form again with what is wrong; nothing has happened."""
+    code = getattr(error, "code", "invalid")
+    return _refuse(code, str(error), STATUS.get(code, 400), form_pages.get(request.endpoint))
+
+
+@blueprint.errorhandler(HTTPException)
+def _failed(error: HTTPException) -> Any:
+    return (
+        _refuse(f"http_{error.code}", "", error.code or 500)
+        if (error.code or 500) >= 400
+        else error
+    )
+
+
+def _refuse(code: str, detail: str, status: int, view: Any = None) -> Response:
+    known = code if _is_said(f"error.{code}") else "other"
+    g.refusal = {"title": t(f"error.{known}"), "detail": detail}
+    if view is None or status == 404:
+        return make_response(render_template("dashboard/error.html"), status)
+    return make_response(view(**request.view_args or {}), status)
+
+
+@blueprint.post("/language")
+def set_language() -> Any:
+    """Keeps the language in a cookie, and for who is signed in."""
+    language, someone = request.form.get("language", ""), identity.person()
+    response = redirect(local_path(request.form.get("next")), 303)
+    if language in words.LANGUAGES:
+        if someone:
+            services().identity.describe(someone, name=someone.name, language=language)
+        response.set_cookie(words.COOKIE, language, max_age=365 * 86400, samesite="Lax")
+    return response
