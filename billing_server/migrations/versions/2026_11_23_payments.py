@@ -1,11 +1,17 @@
-"""Payments: customers, orders, refunds, events of Stripe."""
+"""Payments: customers, orders, refunds, disputes, events of Stripe."""
+
+from pathlib import Path
+
+from alembic import op
 
 revision = "2026_11_23_payments"
 down_revision = "2026_11_23_ledger"
 
 
 def upgrade() -> None:
-    """Makes the schema `payments`."""
+    """Makes the schema `payments`; see the SQL beside this file."""
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().execution_options(no_parameters=True).exec_driver_sql(script)
 
 
 def downgrade() -> None:
