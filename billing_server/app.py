@@ -1,23 +1,28 @@
 """The Flask application: every part made once and put together."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from importlib.util import find_spec
-from typing import Any
 
 import sqlalchemy as sa
 from apiflask import APIFlask
+from flask import Response
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import database, identity
-from .identity import browser, sign_in
+from . import api, dashboard, database, limits, logs, metrics, problems, webhooks
+from .identity import People, browser, sign_in
 from .keys import Keys
 from .ledger import Ledger
 from .ledger.book import utc_now
+from .payments import Gateway, Payments, simulator
 from .services import Services
 from .settings import Settings
+from .ticker import Ticker
 from .usage import Usage
 
 MAX_BODY = 1 << 20  # bytes: nobody sends files
+SIMULATED_KEY = "sk_test_simulator"
+HSTS = "max-age=31536000; includeSubDomains"
 
 
 def create_app(
@@ -25,7 +30,7 @@ def create_app(
     *,
     engine: sa.Engine | None = None,
     clock: Callable[[], datetime] = utc_now,
-    gateway: Any = None,
+    gateway: Gateway | None = None,
 ) -> APIFlask:
     """Makes the application; without settings, from the environment.
 
@@ -34,8 +39,12 @@ def create_app(
         engine: A database with tables; without one, the settings' or the embedded one is migrated.
         clock: Tells the time to every rule.
         gateway: To Stripe; without one, to the account of the settings or to a simulator.
+
+    Raises:
+        ValueError: Half a configuration.
     """
     settings = settings or Settings.read()
+    logs.set_up()
     if engine is None:
         engine = database.connect(settings.database_url)
         database.migrate(engine)
@@ -45,35 +54,59 @@ def create_app(
         version="1",
         spec_path="/openapi.json",
         docs_path=None,
+        json_errors=False,
         static_folder=None,
         template_folder="dashboard/templates",
     )
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=MAX_BODY,
-        SESSION_COOKIE_HTTPONLY=True,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY,
+        SESSION_COOKIE_NAME="dressform_oidc",  # only on the way to an identity provider
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.url.startswith("https://"),
     )
     ledger = Ledger(engine, clock)
-    app.extensions["services"] = Services(
+    gateway = gateway or _gateway(settings)
+    services = Services(
         settings=settings,
         engine=engine,
         clock=clock,
         ledger=ledger,
-        payments=_payments(engine, ledger, gateway, settings, clock),
-        identity=identity.People(engine, ledger, clock),
+        payments=Payments(engine, ledger, gateway, settings, clock),
+        identity=People(engine, ledger, clock),
         keys=Keys(engine, clock),
         usage=Usage(engine),
     )
+    app.extensions["services"] = services
+    logs.register(app)
+    problems.register(app)
+    limits.register(app, settings)
     browser.register(app)
-    app.register_blueprint(sign_in.blueprint)
-    if find_spec(f"{__package__}.dashboard.views"):
-        from .dashboard import blueprint
-
-        app.register_blueprint(blueprint)
+    sign_in.register(app, settings)
+    api.register(app)
+    for part in (metrics, webhooks, dashboard):
+        app.register_blueprint(part.blueprint)
+    if settings.url.startswith("https://"):
+        app.after_request(_only_encrypted)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxies, settings.proxies)
+    if settings.ticks:
+        app.extensions["ticker"] = Ticker(services)
+        app.extensions["ticker"].start()
     return app
 
 
-def _payments(*parts: Any) -> Any:
-    return None
+def _gateway(settings: Settings) -> Gateway:
+    """Returns the way to Stripe, or to a simulator in this process."""
+    if settings.stripe_secret_key:
+        return Gateway(settings.stripe_secret_key, settings.stripe_webhook_secrets)
+    secret = "whsec_" + hashlib.sha256(f"simulator {settings.secret_key}".encode()).hexdigest()
+    hook, file = f"{settings.url}/webhooks/stripe", settings.data / "simulator.json"
+    made = simulator.start(webhook_url=hook, secret=secret, file=file)
+    return Gateway(SIMULATED_KEY, (secret,), base_url=made.url)
+
+
+def _only_encrypted(response: Response) -> Response:
+    response.headers["Strict-Transport-Security"] = HSTS
+    return response

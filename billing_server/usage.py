@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from .ledger import Budget, InvalidError
 from .ledger.away import answering
-from .ledger.values import one_of, utc, whole
+from .ledger.values import one_of, utc
 
 # What can be told apart, and how a row says it.
 BY = {
@@ -36,24 +36,6 @@ class Spent(NamedTuple):
     runs: int
 
 
-class Run(NamedTuple):
-    """A capture and why it cost what it did."""
-
-    seq: int
-    at: datetime
-    run: str | None
-    workflow: str | None
-    api_key: str | None
-    gpu_class: str
-    gpu_ms: int
-    amount: int
-    given_back: int
-    rate_version: int
-    micro_per_gpu_s: int
-    minimum_micro: int
-    step_ms: int
-
-
 class Limits(NamedTuple):
     """A budget and what is used of it; `api_key` is empty for the whole account."""
 
@@ -75,17 +57,6 @@ class Usage:
         sql = f"""SELECT {BY[by]} AS what, sum({_SPENT})::bigint, sum(c.gpu_ms)::bigint, count(*)
             {_RUNS} GROUP BY 1 ORDER BY 1 LIMIT {MAX_ROWS}"""
         return [Spent(*row) for row in self._read(sql, account, since, until)]
-
-    def runs(
-        self, account: int, since: datetime, until: datetime, *, limit: int = 50, before: int = 0
-    ) -> list[Run]:
-        """Returns single runs, the latest first; `before` is the last seq of the page before."""
-        whole("limit", limit, 1, MAX_ROWS)
-        sql = f"""SELECT c.seq, c.at, c.run, l.workflow, c.api_key, r.gpu_class, c.gpu_ms, c.amount,
-            coalesce(back.amount, 0)::bigint, r.version, r.micro_per_gpu_s, r.minimum_micro,
-            r.step_ms {_RUNS} AND (:before = 0 OR c.seq < :before) ORDER BY c.seq DESC LIMIT :n"""
-        rows = self._read(sql, account, since, until, n=limit, before=before)
-        return [Run(*row) for row in rows]
 
     def limits(self, account: int, today: date) -> list[Limits]:
         """Returns the budgets of an account, its own first, and what is used of them."""

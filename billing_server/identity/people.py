@@ -70,9 +70,9 @@ class People:
         where = "id > :after AND strpos(email || ' ' || lower(name), lower(:search)) > 0"
         return self._all(f"{where} ORDER BY id LIMIT :n", after=after, search=search, n=limit)
 
-    def has_admin(self) -> bool:
-        """Says whether anybody may administrate."""
-        return bool(self._all("admin LIMIT 1"))
+    def admins(self) -> list[Person]:
+        """Returns who may administrate."""
+        return self._all("admin ORDER BY id")
 
     def of_password(self, email: str, password: str) -> Person | None:
         """Returns whose address and password these are."""
@@ -84,6 +84,10 @@ class People:
         except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
             return None
         return Person(*row[0][:-1]) if known else None
+
+    def has_password(self, person: Person) -> bool:
+        """Says whether a person has set a password."""
+        return bool(self._all("id = :id AND password IS NOT NULL", id=person.id))
 
     def set_password(self, person: Person, password: str) -> None:
         """Sets a password and ends all sessions: who knew the old one is out."""

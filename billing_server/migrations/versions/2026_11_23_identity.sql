@@ -59,8 +59,7 @@ CREATE TABLE identity.answer (
     key text NOT NULL,
     request bytea NOT NULL CHECK (length(request) = 32),
     at timestamptz NOT NULL,
-    status integer,                                        -- none while it is worked on
-    body text,
+    body text,                                             -- sealed; none while it is worked on
     PRIMARY KEY (account, key)
 );
 CREATE INDEX answer_at ON identity.answer (at);

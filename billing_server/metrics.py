@@ -1,0 +1,63 @@
+"""How the server does: /healthz, /readyz, and /metrics for Prometheus."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import prometheus_client as prometheus
+import sqlalchemy as sa
+from flask import Blueprint, Response
+from prometheus_client import multiprocess
+
+from .api.calls import caller
+from .ledger.away import answering
+from .problems import CallError
+from .services import services
+
+LATE = timedelta(minutes=1)  # past its deadline a hold should have ended
+REQUESTS = prometheus.Histogram(
+    "dressform_request_seconds", "Time of requests", ["method", "route", "status"]
+)
+EVENTS = prometheus.Counter("dressform_events_total", "What happened beside requests", ["event"])
+_COUNTS = {
+    "dressform_open_holds": "SELECT count(*) FROM ledger.open_hold",
+    "dressform_held_micro_credits": "SELECT coalesce(sum(amount), 0) FROM ledger.open_hold",
+    "dressform_overdue_holds": "SELECT count(*) FROM ledger.open_hold WHERE expires_at < :late",
+    "dressform_unsent_mails": "SELECT count(*) FROM ledger.outbox WHERE sent_at IS NULL",
+    "dressform_people": "SELECT count(*) FROM identity.person",
+    "dressform_clock_ahead_seconds": "SELECT extract(epoch FROM :now - now())",
+}
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Any:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+def readyz() -> Any:
+    """The database answers."""
+    with answering(), services().engine.connect() as connection:
+        connection.execute(sa.text("SELECT FROM identity.person LIMIT 1"))
+    return {"status": "ok"}
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Counts of this server; for keys of the operator."""
+    if not {"meter", "admin"} & set(caller().scopes):
+        raise CallError(403, "scope", "The scope meter is required, got another. Use another key.")
+    registry = prometheus.REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = prometheus.CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+    now = services().clock()
+    gauges = prometheus.CollectorRegistry()
+    with answering(), services().engine.connect() as connection:
+        for name, sql in _COUNTS.items():
+            value = connection.execute(sa.text(sql), {"now": now, "late": now - LATE}).scalar_one()
+            prometheus.Gauge(name, sql, registry=gauges).set(float(value))
+    text = prometheus.generate_latest(registry) + prometheus.generate_latest(gauges)
+    return Response(text, mimetype="text/plain; version=0.0.4")
