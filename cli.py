@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import failure
+from . import billing_command, failure
 
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
@@ -81,10 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_weights(commands.add_parser("weights", help="list, fetch and check engines' weights"))
 
-    entry = commands.add_parser("ledger", help="check the books of the billing server")
-    entry.add_argument("action", choices=["verify"], help="recompute every balance and hash")
-    entry.set_defaults(command=_ledger)
-
+    billing_command.add(commands)
     _add_vote(commands.add_parser("vote", help="let people vote on pictures, blinded"))
 
     _add_compare(
@@ -297,14 +294,6 @@ def _weights(options: argparse.Namespace) -> int:
         for key in options.ids:
             weights_command.get(key, where, source=options.source, agree=agree, say=print)
     return 0
-
-
-def _ledger(options: argparse.Namespace) -> int:
-    from .billing_server import ledger_report
-
-    report = ledger_report.verified()
-    print(ledger_report.text(report))
-    return FAILED if report.problems else 0
 
 
 def _vote(options: argparse.Namespace) -> int:

@@ -1,0 +1,108 @@
+"""`dressform serve`: the server in one command, with whatever is configured."""
+
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from . import app, database, embedded
+from .keys import SCOPES
+from .payments import Report
+from .services import Services
+from .settings import REAL, Settings
+
+ADMIN = "admin@localhost"
+
+
+class _Quiet(WSGIRequestHandler):
+    """Leaves the log of requests to the application, which keeps secrets out of it."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Says nothing."""
+
+
+def serve(
+    host: str,
+    port: int,
+    data: Path | None,
+    *,
+    admin: str = ADMIN,
+    say: Callable[[str], None],
+) -> None:
+    """Serves until it is interrupted.
+
+    Args:
+        host: Address to listen at.
+        port: The same; 0 is any that is free.
+        data: Folder of secret, mails and embedded database; none: of the user.
+        admin: E-mail address of the first person who may administrate.
+        say: Told addresses, and what is shown only once.
+
+    Raises:
+        ValueError: Half a configuration.
+        RuntimeError: The embedded database does not start.
+        OSError: The port is taken.
+    """
+    settings = Settings.read(data=data)
+    if settings.simulated and host not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError(
+            f"a loopback address is required with the simulator, got {host}. Set DATABASE_URL, "
+            "STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET and PUBLIC_URL to serve others."
+        )
+    # The port first: the simulator, links and cookies must know the address.
+    with socket.create_server((host, port)) as listening:
+        port = listening.getsockname()[1]
+        url = settings.public_url or f"http://{host}:{port}"
+        settings = settings._replace(public_url=url)
+        engine = database.connect(
+            settings.database_url or embedded.start(data and data / "postgresql")
+        )
+        database.migrate(engine)
+        flask = app.create_app(settings, engine=engine)
+        server = make_server(
+            host, port, flask, threaded=True, request_handler=_Quiet, fd=listening.fileno()
+        )
+        say(f"Dashboard: {url}")
+        say(f"API: {url}/api/v1, described at {url}/openapi.json")
+        if settings.simulated:
+            say("Payments: a simulator. No money moves.")
+        _first(flask.extensions["services"], admin, say)
+        try:
+            server.serve_forever()
+        finally:
+            server.server_close()
+            if "ticker" in flask.extensions:
+                flask.extensions["ticker"].stop()
+            engine.dispose()
+
+
+def reconcile(days: int) -> Report:
+    """Handles the events of so many days that Stripe had and that never came.
+
+    Raises:
+        RuntimeError: No Stripe is configured; a simulator lives in its server alone.
+    """
+    settings = Settings.read()
+    if settings.simulated:
+        raise RuntimeError(
+            f"{', '.join(REAL)} are required, got none: events of the simulator are in its server. "
+            "Set them, or look at the dashboard."
+        )
+    services = app.create_app(settings._replace(ticks=False)).extensions["services"]
+    return services.payments.reconcile(services.clock() - timedelta(days=days))
+
+
+def _first(services: Services, admin: str, say: Callable[[str], None]) -> None:
+    """Makes the first admin, if there is none, and tells password and key this once."""
+    if services.identity.admins():
+        return
+    person = services.identity.create(admin, name="Admin", admin=True)
+    password = secrets.token_urlsafe(12)
+    services.identity.set_password(person, password)
+    secret, _ = services.keys.create(person.account, "first", SCOPES)
+    say(f"Sign in as {person.email} with the password {password}")
+    say(f"Admin key: {secret}")
+    say("Both are shown this once. Change the password, and keep the key in a safe place.")
