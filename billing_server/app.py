@@ -43,8 +43,9 @@ def create_app(
     Raises:
         ValueError: Half a configuration.
     """
-    settings = settings or Settings.read()
-    logs.set_up()
+    if settings is None:
+        settings = Settings.read()
+        logs.set_up()
     if engine is None:
         engine = database.connect(settings.database_url)
         database.migrate(engine)
@@ -81,12 +82,12 @@ def create_app(
     app.extensions["services"] = services
     logs.register(app)
     problems.register(app)
-    limits.register(app, settings)
     browser.register(app)
     sign_in.register(app, settings)
     api.register(app)
     for part in (metrics, webhooks, dashboard):
         app.register_blueprint(part.blueprint)
+    limits.register(app, settings)
     if settings.url.startswith("https://"):
         app.after_request(_only_encrypted)
     if settings.proxies:

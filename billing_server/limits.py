@@ -10,14 +10,21 @@ from .api.calls import known
 from .problems import answer
 from .settings import Settings
 
-SIGN_IN = "10 per minute; 100 per hour"  # from one address
-MAIL = "3 per 10 minutes"  # to one address
+# Where a password or a link is tried, and where one is mailed.
+TRIED = tuple(f"sign_in.{name}" for name in ("by_password", "mail", "redeem", "set_password"))
+TRIES = "10 per minute; 100 per hour"  # from one address
+MAILED = ("sign_in.mail",)
+MAILS = "3 per 10 minutes"  # to one address
 FREE = ("healthz", "readyz", "stripe", "static")  # ends of endpoints that are not counted
 
 
 def _who() -> str:
     if request.path.startswith("/api/") and (key := known()):
         return f"key:{key.id}"
+    return _address()
+
+
+def _address() -> str:
     return f"address:{request.remote_addr}"
 
 
@@ -27,33 +34,26 @@ def _to() -> str:
     return f"mail:{hashlib.sha256(email.encode()).hexdigest()}"
 
 
-limiter = Limiter(
-    key_func=_who,
-)
-tries = limiter.limit(SIGN_IN, methods=["POST"], key_func=lambda: f"tries:{request.remote_addr}")
-mailed = limiter.limit(MAIL, methods=["POST"], key_func=_to)
-
-
 def register(app: Flask, settings: Settings) -> None:
-    """Counts requests."""
-    app.config.update(
-        RATELIMIT_STORAGE_URI=settings.rate_limit_storage,
-        RATELIMIT_DEFAULT=settings.rate_limit,
-        RATELIMIT_KEY_PREFIX="dressform",
+    """Counts requests; all pages and calls must be there already."""
+    limiter = Limiter(
+        _who,
+        default_limits=[settings.rate_limit],
+        storage_uri=settings.rate_limit_storage,
+        key_prefix="dressform",
     )
+    limiter.request_filter(lambda: (request.endpoint or "").rpartition(".")[2] in FREE)
+    for names, limit, who in ((TRIED, TRIES, _address), (MAILED, MAILS, _to)):
+        limited = limiter.shared_limit(limit, scope=limit, key_func=who)
+        for name in names:
+            app.view_functions[name] = limited(app.view_functions[name])
     limiter.init_app(app)
-    app.register_error_handler(RateLimitExceeded, _too_many)
 
-    @limiter.request_filter
-    def _free() -> bool:
-        return (request.endpoint or "").rpartition(".")[2] in FREE
-
-
-def _too_many(error: RateLimitExceeded) -> Response:
-    wait_s = (
-        max(1, round(limiter.current_limit.reset_at - time.time())) if limiter.current_limit else 1
-    )
-    text = f"At most {error.description} are possible, got more. Wait {wait_s} s."
-    response = answer(429, "limit", text)
-    response.headers["Retry-After"] = str(wait_s)
-    return response
+    @app.errorhandler(RateLimitExceeded)
+    def too_many(error: RateLimitExceeded) -> Response:
+        hit = limiter.current_limit
+        wait_s = max(1, round(hit.reset_at - time.time())) if hit else 1
+        text = f"At most {error.description} are possible, got more. Wait {wait_s} s."
+        response = answer(429, "limit", text)
+        response.headers["Retry-After"] = str(wait_s)
+        return response

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from . import app, database, embedded
+from . import app, database, embedded, logs
 from .keys import SCOPES
 from .payments import Report
 from .services import Services
@@ -46,6 +46,7 @@ def serve(
         RuntimeError: The embedded database does not start.
         OSError: The port is taken.
     """
+    logs.set_up()
     settings = Settings.read(data=data)
     if settings.simulated and host not in ("127.0.0.1", "localhost", "::1"):
         raise ValueError(

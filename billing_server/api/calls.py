@@ -56,19 +56,17 @@ def call(
     scope: str | None,
     gives: type[BaseModel],
     *,
-    takes: type[BaseModel] | None = None,
-    status: int = 200,
     keyed: str | None = None,
 ) -> Callable[[View], View]:
     """Makes a view a call of the API: `METHOD /path`.
+
+    Its parameter `body`, or of a GET `query`, says by its type what is taken.
 
     Args:
         blueprint: Which the view joins.
         rule: Method and path.
         scope: That the key must have; none: any key.
         gives: The answer.
-        takes: The body, or of a GET the parameters; the view gets it as `body` or `query`.
-        status: Of the answer.
         keyed: "ledger" if the view hands the call's Idempotency-Key to the ledger or the payments,
             who know it again; "answer" if the answer is to be kept and given again.
     """
@@ -77,10 +75,10 @@ def call(
     def decorate(view: View) -> View:
         if keyed == "answer":
             view = _given_once(view)
-        view = blueprint.output(gives, status_code=status)(view)
-        if takes:
-            place = ("query", "query") if method == "GET" else ("json", "body")
-            view = blueprint.input(takes, location=place[0], arg_name=place[1])(view)
+        view = blueprint.output(gives, status_code=201 if keyed else 200)(view)
+        location, name = ("query", "query") if method == "GET" else ("json", "body")
+        if takes := view.__annotations__.get(name):
+            view = blueprint.input(takes, location=location, arg_name=name)(view)
         view = _admitted(view, scope, keyed=bool(keyed), takes=bool(takes))
         told = {"x-scope": scope or "any", "x-keyed": bool(keyed)}
         view = blueprint.doc(security="key", extensions=told)(view)

@@ -1,6 +1,7 @@
 """Calls of customers, each on the account of its key."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -13,14 +14,15 @@ from ..payments import AutoTopUp, Checkout, Order, Pack, Purchase, Refund
 from ..problems import CallError
 from ..services import services
 from ..usage import Limits, Spent
-from . import values
-from .calls import call, caller, idempotency_key
+from . import calls, values
+from .calls import caller, idempotency_key
 from .values import listed, model, view
 
 blueprint = APIBlueprint("customer", __name__, tag="Customer", url_prefix="/api/v1")
+call = partial(calls.call, blueprint)
 
 
-@call(blueprint, "GET /balance", "read", model(Balance))
+@call("GET /balance", "read", model(Balance))
 def balance() -> Any:
     """Tell what there is and of which grants."""
     return view(services().ledger.balance(caller().account))
@@ -29,7 +31,7 @@ def balance() -> Any:
 Statement = listed("lines", model(Line), next=(int | None, ...))
 
 
-@call(blueprint, "GET /statement", "read", Statement, takes=values.Page)
+@call("GET /statement", "read", Statement)
 def statement(query: values.Page) -> Any:
     """List movements, the latest first; `next` is the `before` of the next page."""
     return page(caller().account, query)
@@ -42,20 +44,20 @@ def page(account: int, query: values.Page) -> dict[str, Any]:
     return {"lines": view(lines), "next": lines[-1].movement.seq if more else None}
 
 
-@call(blueprint, "GET /usage", "read", listed("rows", model(Spent)), takes=values.Period)
+@call("GET /usage", "read", listed("rows", model(Spent)))
 def usage(query: values.Period) -> Any:
     """Tell what was spent by day, key, run, workflow or GPU class; given back is subtracted."""
     spent = services().usage.by(caller().account, query.since, query.until, query.by)
     return {"rows": view(spent)}
 
 
-@call(blueprint, "GET /rates", None, listed("rates", model(Rate)))
+@call("GET /rates", None, listed("rates", model(Rate)))
 def rates() -> Any:
     """List what GPU time costs, costed, and will cost."""
     return {"rates": view(services().ledger.card.rates())}
 
 
-@call(blueprint, "POST /quote", None, model(Quote), takes=values.QuoteIn)
+@call("POST /quote", None, model(Quote))
 def quote(body: values.QuoteIn) -> Any:
     """Tell what a run would cost now; nothing is held."""
     return view(services().ledger.card.quote(body.gpu_class, body.seconds))
@@ -67,20 +69,20 @@ KeyOut = model(ApiKey, "account")
 NewKey = create_model("NewKey", __base__=KeyOut, secret=(str, ...))
 
 
-@call(blueprint, "GET /keys", "manage", listed("keys", KeyOut))
+@call("GET /keys", "manage", listed("keys", KeyOut))
 def keys() -> Any:
     """List the keys of the account, without their secrets."""
     return {"keys": view(services().keys.list(caller().account))}
 
 
-@call(blueprint, "POST /keys", "manage", NewKey, takes=values.KeyIn, status=201, keyed="answer")
+@call("POST /keys", "manage", NewKey, keyed="answer")
 def create_key(body: values.KeyIn) -> Any:
     """Make a key; `secret` is shown in this answer alone."""
     _no_more_than_own(body.scopes)
     return _new(services().keys.create(caller().account, body.name, body.scopes))
 
 
-@call(blueprint, "POST /keys/<int:id>/rotate", "manage", NewKey, status=201, keyed="answer")
+@call("POST /keys/<int:id>/rotate", "manage", NewKey, keyed="answer")
 def rotate_key(id: int) -> Any:
     """Give a key a new secret; the one before stays good for a day."""
     for one in services().keys.list(caller().account):
@@ -89,7 +91,7 @@ def rotate_key(id: int) -> Any:
     return _new(services().keys.rotate(caller().account, id))
 
 
-@call(blueprint, "DELETE /keys/<int:id>", "manage", KeyOut)
+@call("DELETE /keys/<int:id>", "manage", KeyOut)
 def revoke_key(id: int) -> Any:
     """End a key at once and for good."""
     return view(services().keys.revoke(caller().account, id))
@@ -107,13 +109,13 @@ def _new(made: tuple[str, ApiKey]) -> dict[str, Any]:
     return view(made[1]) | {"secret": made[0]}
 
 
-@call(blueprint, "GET /budgets", "read", listed("budgets", model(Limits)))
+@call("GET /budgets", "read", listed("budgets", model(Limits)))
 def budgets() -> Any:
     """List the budgets of account and keys, and what is used of them."""
     return {"budgets": view(services().usage.limits(caller().account, services().clock().date()))}
 
 
-@call(blueprint, "PUT /budgets", "manage", listed("budgets", model(Limits)), takes=values.BudgetIn)
+@call("PUT /budgets", "manage", listed("budgets", model(Limits)))
 def set_budget(body: values.BudgetIn) -> Any:
     """Limit what a key, or the whole account, may spend; a limit left out is none."""
     account = caller().account
@@ -129,21 +131,13 @@ def set_budget(body: values.BudgetIn) -> Any:
 # Buying
 
 
-@call(blueprint, "GET /packs", None, listed("packs", model(Pack)))
+@call("GET /packs", None, listed("packs", model(Pack)))
 def packs() -> Any:
     """List what is sold; prices are in the smallest unit of the currency."""
     return {"packs": view(services().payments.packs())}
 
 
-@call(
-    blueprint,
-    "POST /checkouts",
-    "buy",
-    model(Checkout),
-    takes=values.CheckoutIn,
-    status=201,
-    keyed="ledger",
-)
+@call("POST /checkouts", "buy", model(Checkout), keyed="ledger")
 def checkout(body: values.CheckoutIn) -> Any:
     """Open a page where a pack is paid. Credits come when it is paid, not when one returns."""
     back = f"{services().settings.url}/credits/return"
@@ -151,40 +145,32 @@ def checkout(body: values.CheckoutIn) -> Any:
     return view(services().payments.checkout(caller().account, body.pack, **what))
 
 
-@call(blueprint, "GET /checkouts/<order>", "read", model(Order, "account"))
+@call("GET /checkouts/<order>", "read", model(Order, "account"))
 def order(order: str) -> Any:
     """Tell what became of an order."""
     return view(services().payments.order(caller().account, order))
 
 
-@call(blueprint, "GET /purchases", "read", listed("purchases", model(Purchase)))
+@call("GET /purchases", "read", listed("purchases", model(Purchase)))
 def purchases() -> Any:
     """List what was paid and what of it can be refunded, the latest first."""
     return {"purchases": view(services().payments.purchases(caller().account))}
 
 
-@call(
-    blueprint,
-    "POST /purchases/<order>/refunds",
-    "buy",
-    model(Refund),
-    takes=values.RefundIn,
-    status=201,
-    keyed="ledger",
-)
+@call("POST /purchases/<order>/refunds", "buy", model(Refund), keyed="ledger")
 def refund(order: str, body: values.RefundIn) -> Any:
     """Send the money of unspent credits back."""
     key = idempotency_key()
     return view(services().payments.refund(caller().account, order, body.amount_micro, key=key))
 
 
-@call(blueprint, "GET /auto-top-up", "read", model(AutoTopUp))
+@call("GET /auto-top-up", "read", model(AutoTopUp))
 def auto_top_up() -> Any:
     """Tell when a pack is bought without asking."""
     return view(services().payments.auto_top_up(caller().account))
 
 
-@call(blueprint, "PUT /auto-top-up", "buy", model(AutoTopUp), takes=values.AutoTopUpIn)
+@call("PUT /auto-top-up", "buy", model(AutoTopUp))
 def set_auto_top_up(body: values.AutoTopUpIn) -> Any:
     """Buy a pack whenever the balance falls below a threshold, up to a cap in a month."""
     return view(services().payments.set_auto_top_up(caller().account, **body.model_dump()))

@@ -1,5 +1,6 @@
 """What the API takes, exactly; and what it gives: values of ours, amounts also as text."""
 
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -22,6 +23,7 @@ from ..usage import BY
 MONEY = {"amount", "available", "held", "frozen", "waiting", "returned", "spent_day", "spent_month"}
 MONEY |= {"per_run", "per_day", "per_month"}
 MICRO = "_micro"
+FIRST_YEAR, LAST_YEAR = 2000, 9000  # the same time in another zone must be one, too
 
 
 # What goes out
@@ -83,6 +85,12 @@ def _written(value: object) -> object:
     return value
 
 
+def _near(time: datetime) -> datetime:
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise ValueError(f"must be a time of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return time
+
+
 class In(BaseModel):
     """Takes exactly its fields, each of exactly its type."""
 
@@ -97,7 +105,9 @@ class Query(BaseModel):
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
 AnyText = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_printable)]
-When = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written)]
+When = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_near)
+]
 Micro = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
 NoMicro = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]

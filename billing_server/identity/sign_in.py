@@ -25,7 +25,6 @@ from flask import (
 
 from .. import mails
 from ..ledger import InvalidError
-from ..limits import mailed, tries
 from ..services import services
 from ..settings import Settings
 from . import browser
@@ -56,7 +55,6 @@ def page() -> Any:
 
 
 @blueprint.post("/sign-in")
-@tries
 def by_password() -> Any:
     """With address and password."""
     form = request.form
@@ -70,10 +68,7 @@ def sign_up() -> Any:
     return _page(new=True)
 
 
-@blueprint.post("/sign-up", endpoint="sign_up_mail")
 @blueprint.post("/sign-in/mail")
-@tries
-@mailed
 def mail() -> Any:
     """Mails a link; says the same whether the address is known or not."""
     email = request.form.get("email", "")
@@ -95,7 +90,6 @@ def link() -> Any:
 
 
 @blueprint.post("/sign-in/link")
-@tries
 def redeem() -> Any:
     """Signs in who has the link, once."""
     someone = services().identity.redeem(request.form.get("token", ""))
@@ -111,7 +105,6 @@ def to_provider() -> Any:
 
 
 @blueprint.get("/sign-in/oidc")
-@tries
 def from_provider() -> Any:
     """Comes back from the identity provider, which must have verified the address."""
     try:
@@ -141,7 +134,6 @@ def password() -> Any:
 
 @blueprint.post("/password")
 @browser.signed_in
-@tries
 def set_password() -> Any:
     """Sets a password; whoever has one must know it, a stolen session does not suffice."""
     identity, someone, form = services().identity, g.person, request.form
