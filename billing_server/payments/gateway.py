@@ -134,7 +134,8 @@ class Gateway:
         except stripe.StripeError as error:  # also a wrong key, or too many requests: it may pass
             raise UnknownOutcomeError(
                 f"an answer of Stripe is required, got {type(error).__name__} "
-                f"{error.http_status or ''}. Ask again with the same key."
+                f"{error.http_status or ''}. Ask again with the same key.",
+                kept=(error.http_status or 0) >= 500,
             ) from error
 
     # What is done. The key makes it happen once.

@@ -10,7 +10,7 @@ from ..ledger import InvalidError, KeyReusedError, NotFoundError
 from ..ledger.values import text
 from .office import new_id, run
 from .settlement import Settlement
-from .values import Checkout, LimitError, Order, Pack, RefusedError
+from .values import Checkout, LimitError, Order, Pack, RefusedError, UnknownOutcomeError
 
 GIVE_UP = timedelta(hours=1)  # Stripe forgets idempotency keys after 24 hours
 FIRST_LOOK = timedelta(seconds=60)  # whoever placed the order is still at it before
@@ -141,7 +141,16 @@ class Orders(Settlement):
             row = self._customer_row(connection, account)
         if row.stripe_id:
             return row.stripe_id
-        customer = self._gateway.customer(row.key, account)
+        try:
+            customer = self._gateway.customer(row.key, account)
+        except UnknownOutcomeError as error:
+            if error.kept:  # a customer that nobody knows of harms nobody
+                with self._transaction() as connection:
+                    sql = (
+                        "UPDATE payments.customer SET key = :k WHERE account_id = :a AND key = :old"
+                    )
+                    run(connection, sql, a=account, k=new_id("c"), old=row.key)
+            raise
         with self._transaction() as connection:
             sql = """UPDATE payments.customer SET stripe_id = :s
                 WHERE account_id = :a AND stripe_id IS NULL"""
@@ -169,6 +178,12 @@ class Orders(Settlement):
         order = self._addressed(order)
         try:
             session, url = self._gateway.open_checkout(order)
+        except UnknownOutcomeError as error:
+            if not error.kept:
+                raise
+            refused = RefusedError("The page for paying could not be opened. Order again.")
+            self._refused(order, refused)
+            raise refused from error
         except RefusedError as error:
             self._refused(order, error)
             raise

@@ -1,5 +1,6 @@
 """Refunds of unspent credits: the ledger gives them up first, then Stripe sends the money."""
 
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from .office import new_id, run
 from .orders import FIRST_LOOK, GIVE_UP
 from .settlement import ADD_REFUND, LOCKED, SENT_BACK
 from .top_ups import TopUps
-from .values import Purchase, Refund, RefusedError
+from .values import Purchase, Refund, RefusedError, UnknownOutcomeError
 
 MAX_PURCHASES = 500  # of a list; nobody reads more
 PURCHASES = """SELECT o.*, g.available, g.held, g.frozen, g.dispute, a.available AS spendable,
@@ -58,7 +59,8 @@ class Refunds(TopUps):
                 "Use another key."
             )
         if refund.state == "pending" and refund.stripe_id is None:
-            refund = self._send(refund)
+            with suppress(UnknownOutcomeError):  # it is on its way: `due` sees to it
+                refund = self._send(refund)
         what = refund.id, order, refund.amount_micro, refund.amount_minor, paid.currency
         return Refund(*what, refund.state, refund.at)
 
@@ -129,8 +131,7 @@ def _purchase(row: Any) -> Purchase:
     unspent = max(0, row.available) + row.held + row.frozen
     refundable = 0 if row.dispute else max(0, min(row.available, row.spendable))
     after = row.refunded_micro + refundable
-    if row.paid_minor * after // row.credits_micro - row.refunded_minor < 1:
-        refundable = 0
+    minor = max(0, row.paid_minor * after // row.credits_micro - row.refunded_minor)
     if row.dispute:
         state = "disputed"
     elif row.refunded_micro:
@@ -139,4 +140,6 @@ def _purchase(row: Any) -> Purchase:
         state = "paid"
     what = row.id, row.at, row.credits_micro, row.price_minor, row.paid_minor, row.currency
     links = row.invoice_url, row.receipt_url
-    return Purchase(*what, unspent, refundable, row.refunded_micro, *links, state)
+    return Purchase(
+        *what, unspent, refundable if minor else 0, minor, row.refunded_micro, *links, state
+    )

@@ -114,7 +114,7 @@ class Settlement(Office):
         self._stop_top_up(connection, order.account_id, why, text, order.id)
         if why == "authentication_required":
             values = {"new": new_id("o"), "id": order.id, "now": self._clock()}
-            run(connection, INSTEAD, **values, url=f"{self._settings.url}/credits")
+            run(connection, INSTEAD, **values, url=f"{self._settings.url}/credits/order")
 
     def _stop_top_up(
         self, connection: sa.Connection, account: int, state: str, text: str, key: str

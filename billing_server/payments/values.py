@@ -49,9 +49,16 @@ class RefusedError(PaymentError):
 
 
 class UnknownOutcomeError(PaymentError):
-    """Stripe did not answer, or not clearly. Ask again with the same key."""
+    """Stripe did not answer, or not clearly. Ask again with the same key.
+
+    `kept`: Stripe remembers this very answer for the key; asking again will not help.
+    """
 
     code = "unavailable"
+
+    def __init__(self, text: str, *, kept: bool = False) -> None:
+        super().__init__(text)
+        self.kept = kept
 
 
 class SignatureError(PaymentError):
@@ -96,6 +103,7 @@ class Purchase(NamedTuple):
     currency: str
     unspent_micro: int  # also what is held or frozen
     refundable_micro: int
+    refundable_minor: int  # the money of that
     refunded_micro: int
     invoice_url: str | None
     receipt_url: str | None

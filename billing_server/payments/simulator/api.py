@@ -29,6 +29,8 @@ def answer(
     world: World, method: str, path: str, given: dict[str, Any], headers: Any
 ) -> tuple[int, Thing]:
     """Answers a request as Stripe would: once for each idempotency key."""
+    if not headers.get("Authorization", "").startswith("Bearer sk_test_"):
+        return 401, StripeError(401, "invalid_request_error", "Invalid API Key provided.").body
     key, request = headers.get("Idempotency-Key"), _digest(method, path, given)
     if key and key in world.answers:
         before, status, body = world.answers[key]
@@ -49,8 +51,6 @@ def answer(
 
 
 def _act(world: World, method: str, path: str, given: dict[str, Any], headers: Any) -> Thing:
-    if not headers.get("Authorization", "").startswith("Bearer sk_test_"):
-        raise StripeError(401, "invalid_request_error", "Invalid API Key provided.")
     if headers.get("Stripe-Version") != stripe.api_version:
         raise ParameterError("version", "Stripe-Version", "The version that is pinned is expected.")
     for route in ROUTES:
