@@ -12,7 +12,8 @@ from ..ledger import CREDIT
 SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "cny": "CN¥", "jpy": "¥"}
 # Currencies without minor units: docs.stripe.com/currencies#zero-decimal
 ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
-TYPED = re.compile(r"[0-9]{1,12}(\.[0-9]{0,6})?", re.ASCII)
+# 1,234.5 as well as 1234.5; 12,5 is refused: it would be 12.5 to one reader, 125 to another.
+TYPED = re.compile(r"([0-9]{1,12}|[0-9]{1,3}(,[0-9]{3}){1,3})(\.[0-9]{0,6})?", re.ASCII)
 # What a spreadsheet takes for the start of a formula; the last four are as wide as Chinese.
 FORMULA = tuple("=+-@|\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -40,13 +41,13 @@ def micro(text: str) -> int:
     Raises:
         ValueError: It is no amount of at most six decimals.
     """
-    found = TYPED.fullmatch(text.strip().replace(",", ""))
+    found = TYPED.fullmatch(text.strip())
     if found is None:
         raise ValueError(
             f"an amount with at most six decimals is required, got {text!a:.40}. "
             "Write a number like 12.5."
         )
-    return int(Decimal(found[0]) * CREDIT)
+    return int(Decimal(found[0].replace(",", "")) * CREDIT)
 
 
 def in_money(minor: int, currency: str) -> str:

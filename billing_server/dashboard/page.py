@@ -1,5 +1,6 @@
 """What all pages share: words, figures, the shell around them, refusals, and safety headers."""
 
+import contextlib
 import secrets
 from datetime import datetime
 from typing import Any
@@ -39,7 +40,7 @@ FILTERS |= {"seconds": figures.in_seconds, "duration": figures.in_time}
 form_pages: dict[str | None, Any] = {}
 
 
-def t(name: str, **values: object) -> str:
+def t(name: str, /, **values: object) -> str:
     """Returns a sentence in the visitor's language."""
     return words.catalogue(_language())[name].format(**values)
 
@@ -136,9 +137,10 @@ def _failed(error: HTTPException) -> Any:
 def _refuse(code: str, detail: str, status: int, view: Any = None) -> Response:
     known = code if _is_said(f"error.{code}") else "other"
     g.refusal = {"title": t(f"error.{known}"), "detail": detail}
-    if view is None or status == 404:
-        return make_response(render_template("dashboard/error.html"), status)
-    return make_response(view(**request.view_args or {}), status)
+    if view is not None and status != 404:
+        with contextlib.suppress(LedgerError, PaymentError):  # the page may not be there, either
+            return make_response(view(**request.view_args or {}), status)
+    return make_response(render_template("dashboard/error.html"), status)
 
 
 @blueprint.post("/language")

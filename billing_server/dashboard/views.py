@@ -18,7 +18,7 @@ BURN_DAYS = 7  # over which spending is averaged: a week has all its weekdays
 ROWS, LAST = 50, 5  # of a page; of the overview
 MAX_DAYS = 366  # that a page of usage spans
 BY = ("day", "key", "workflow", "gpu")
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+BEGINNING, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 RUN_COLUMNS = (
     "ended_at run workflow key outcome reason gpu_class rate_version credits_per_second "
     "gpu_seconds held charged given_back price"
@@ -41,7 +41,7 @@ def overview() -> str:
         burn=burn,
         days=max(balance.available, 0) / burn if burn > 0 else None,
         open_holds=reading.rows(reading.HOLDS, a=account),
-        rows=reading.runs(account, BEGINNING, now, before=0, limit=LAST),
+        rows=reading.runs(account, BEGINNING, END, before=0, limit=LAST),
         key_names=key_names(account),
     )
 
@@ -89,7 +89,7 @@ def _period() -> tuple[datetime, date, datetime]:
     except (KeyError, ValueError):
         until = today().date()
         since = until.replace(day=1)
-    since = min(max(since, BEGINNING.date()), date(9000, 1, 1))
+    since = min(max(since, BEGINNING.date()), END.date())
     until = min(max(since, until), since + timedelta(days=MAX_DAYS))
     begins = datetime(since.year, since.month, since.day, tzinfo=UTC)
     return begins, until, begins + (until - since) + timedelta(days=1)
