@@ -13,10 +13,9 @@ from . import failure
 from .imaging import files, parse, pictures
 from .imaging.parsing import Parsing
 from .parse_batch import Photo
-from .quality import alignment, comparison, overlay, verdict
+from .quality import comparison, overlay, verdict, worn
 from .quality.verdict import Verdict
 
-LEAST_GARMENT = 0.01  # of a picture; a smaller one was not found
 SELECTED = 127  # level of a mask's picture above which a pixel is selected
 
 
@@ -151,14 +150,9 @@ def _garment(picture: np.ndarray, scene: Scene) -> np.ndarray | None:
     if scene.mask is not None:
         return _fitted("--mask", scene.mask, picture)
     other = scene.baseline if scene.source is None else scene.source
-    if scene.parsing is not None and other is not None and picture.shape == other.shape:
-        garment = scene.parsing.garment
-        if alignment.aligned(picture, other, garment):
-            return None
-        if alignment.place(picture, other, garment, garment) is not None:
-            return None
-    found = parse.parse(picture).garment
-    return found if found.mean() >= LEAST_GARMENT else None
+    if scene.parsing is None:
+        return None
+    return worn.garment(picture, other, scene.parsing.garment)
 
 
 def _fitted(name: str, mask: np.ndarray | None, picture: np.ndarray) -> np.ndarray | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...imaging import files, parse, pictures
 from ...imaging.parsing import Parsing
-from .. import alignment, verdict
+from .. import alignment, verdict, worn
 from . import frozen, gallery
 from .scores import Row
 from .suite import Scene
@@ -93,11 +93,14 @@ def measure(
     if gallery.is_blank(result):
         return {"scores": {}, "states": {"blank": "fail"}, "units": {}}
     _require_masks(result, found, name)
+    mask = found.garment_mask
+    if mask is None:
+        mask = worn.garment(result, found.photo, found.parsing.garment)
     checked = verdict.check(
         result,
         found.photo,
         found.parsing,
-        garment_mask=found.garment_mask,
+        garment_mask=mask,
         person=found.person,
         repaint_mask=found.repaint_mask,
         baseline=None if gallery.is_blank(other) else other,
