@@ -72,9 +72,7 @@ class Refunds(TopUps):
                 f"a paid order is required, got one that is {order.state}. Wait until it is paid."
             )
         before = run(connection, SENT_BACK, id=order.id).one()
-        minor = (
-            order.paid_minor * (before.micro + amount_micro) // order.credits_micro - before.minor
-        )
+        minor = money(order, before.micro + amount_micro) - before.minor
         refund, now = new_id("r"), self._clock()
         request = Request(
             "refund",
@@ -127,11 +125,18 @@ class Refunds(TopUps):
             self._finish(self._order(refund.order_id))
 
 
+def money(order: Any, credits_micro: int) -> int:
+    """Returns what so many credits of an order have cost, in whole minor units, never more.
+
+    A refund is the difference of two such sums, so that parts add up to the whole.
+    """
+    return order.paid_minor * credits_micro // order.credits_micro
+
+
 def _purchase(row: Any) -> Purchase:
     unspent = max(0, row.available) + row.held + row.frozen
     refundable = 0 if row.dispute else max(0, min(row.available, row.spendable))
-    after = row.refunded_micro + refundable
-    minor = max(0, row.paid_minor * after // row.credits_micro - row.refunded_minor)
+    minor = max(0, money(row, row.refunded_micro + refundable) - row.refunded_minor)
     if row.dispute:
         state = "disputed"
     elif row.refunded_micro:

@@ -43,6 +43,9 @@ def answer(
     except ParameterError as error:  # refused before it began: the key is as good as new
         more = {"code": error.code, "param": error.parameter}
         return 400, StripeError(400, "invalid_request_error", str(error), **more).body
+    except KeyError as error:
+        text = f"The simulator needs {error}, which Stripe may not."
+        return 400, StripeError(400, "invalid_request_error", text).body
     except StripeError as error:
         status, body = error.status, error.body
     if key and method == "POST":

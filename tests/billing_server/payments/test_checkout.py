@@ -16,7 +16,8 @@ def test_credits_come_by_the_webhook_alone(shop, clean):
     assert (shop.state(checkout.order), shop.available()) == ("paid", CREDITS)
     bought = shop.purchase(checkout.order)
     assert (bought.paid_minor, bought.unspent_micro, bought.state) == (1_000, CREDITS, "paid")
-    assert bought.invoice_url.startswith("http") and bought.receipt_url.startswith("http")
+    assert "/invoice/" in bought.invoice_url
+    assert "/receipt/" in bought.receipt_url
 
 
 def test_the_same_key_is_the_same_order(shop):
@@ -35,7 +36,8 @@ def test_the_same_key_is_the_same_order(shop):
 def test_a_declined_card_leaves_the_page_open_for_another(shop, clean):
     checkout = shop.order()
     page = shop.pay(checkout.url, DECLINED)
-    assert page.status_code == 200 and "declined" in page.text
+    assert page.status_code == 200
+    assert "declined" in page.text
     shop.deliver()
     assert (shop.state(checkout.order), shop.available()) == ("open", 0)
     shop.pay(checkout.url)
@@ -126,7 +128,7 @@ def test_the_portal_is_the_customers_own(shop):
     shop.buy()
     url = shop.payments.portal(shop.account, "https://shop.example/account")
     page = requests.get(url, timeout=10).text
-    assert "4242" in page and "https://shop.example/account" in page and "10.00 USD" in page
+    assert all(one in page for one in ("4242", "https://shop.example/account", "10.00 USD"))
 
 
 def test_an_order_of_another_account_is_not_found(shop, ledger, references):

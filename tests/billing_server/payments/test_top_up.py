@@ -34,7 +34,8 @@ def spend(shop, clock, rate, amount):
 
 def top_ups(shop):
     with shop.payments._engine.connect() as connection:
-        sql = "SELECT * FROM payments.pack_order WHERE account_id = :a AND kind = 'top_up' ORDER BY at"
+        sql = """SELECT * FROM payments.pack_order WHERE account_id = :a AND kind = 'top_up'
+            ORDER BY at"""
         return list(connection.execute(sa.text(sql), {"a": shop.account}))
 
 
@@ -139,10 +140,10 @@ def test_one_is_in_flight_at_a_time(low, clock):
     shop.payments.due()
     (order,) = top_ups(shop)
     assert order.state == "new"
+    columns = "account_id, kind, pack, credits_micro, price_minor, currency, tax, at"
+    sql = f"""INSERT INTO payments.pack_order (id, key, {columns})
+        SELECT 'x', 'x', {columns} FROM payments.pack_order WHERE id = :id"""
     with pytest.raises(sa.exc.IntegrityError), shop.payments._engine.begin() as connection:
-        columns = "account_id, kind, pack, credits_micro, price_minor, currency, tax, at"
-        sql = f"""INSERT INTO payments.pack_order (id, key, {columns})
-            SELECT 'x', 'x', {columns} FROM payments.pack_order WHERE id = :id"""
         connection.execute(sa.text(sql), {"id": order.id})
     clock.advance(minutes=2)
     shop.fault()

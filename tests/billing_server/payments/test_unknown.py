@@ -1,4 +1,4 @@
-"""What Stripe did not answer is found out; what died half-way is finished. No fault moves money twice."""
+"""What Stripe did not answer is found out; what died half-way is finished."""
 
 from contextlib import contextmanager
 
