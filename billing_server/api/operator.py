@@ -10,6 +10,7 @@ from apiflask import APIBlueprint
 from ..identity import Person
 from ..ledger import Balance, Movement, Request
 from ..ledger.pricing import Rate
+from ..ledger.values import MAX_GPU_MS
 from ..problems import CallError
 from ..services import services
 from . import calls, values
@@ -17,7 +18,7 @@ from .calls import idempotency_key
 from .customer import Statement, page
 from .values import listed, model, view
 
-MAX_HOLD = timedelta(days=7)  # a run that is longer extends its hold
+MAX_HOLD = timedelta(milliseconds=MAX_GPU_MS)  # more is a mistake of the caller
 blueprint = APIBlueprint("operator", __name__, tag="Operator", url_prefix="/api/v1")
 call = partial(calls.call, blueprint)
 HOLD = "/customers/<int:account>/holds"
@@ -115,5 +116,5 @@ def _post(kind: str, account: int, names: int | None = None, **what: Any) -> dic
 def _check_deadline(expires_at: Any) -> None:
     latest = services().clock() + MAX_HOLD
     if expires_at > latest:
-        text = f"expires_at must be at most {latest:%Y-%m-%dT%H:%M:%SZ}, got a later time. Extend."
+        text = f"expires_at must be at most {latest:%Y-%m-%dT%H:%M:%SZ}, got a later time. Hold for less."
         raise CallError(422, "invalid", text)

@@ -22,6 +22,7 @@ from flask import (
     session,
     url_for,
 )
+from joserfc.errors import JoseError
 
 from .. import mails
 from ..ledger import InvalidError
@@ -32,6 +33,8 @@ from .people import Person
 
 blueprint = Blueprint("sign_in", __name__)
 FOLLOWING = "following"  # where to go on after the identity provider
+# It refused, or what it said is not proved, or it does not answer.
+UNPROVED = (OAuthError, JoseError, KeyError, OSError)
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -71,13 +74,13 @@ def sign_up() -> Any:
 @blueprint.post("/sign-in/mail")
 def mail() -> Any:
     """Mails a link; says the same whether the address is known or not."""
-    email = request.form.get("email", "")
+    email = request.form.get("email", "").strip().lower()
     try:
         token = services().identity.link(email)
     except InvalidError:
         return _page(422, error="address")
     link = f"{services().settings.url}{url_for('sign_in.link', token=token, next=_following())}"
-    mails.write(services().settings, email.strip(), "link", {"link": link})
+    mails.write(services().settings, email, "link", {"link": link})
     return _page(mailed=True)
 
 
@@ -101,7 +104,10 @@ def to_provider() -> Any:
     """Goes to the identity provider."""
     session[FOLLOWING] = _following()
     back = f"{services().settings.url}{url_for('sign_in.from_provider')}"
-    return _provider().authorize_redirect(back)
+    try:
+        return _provider().authorize_redirect(back)
+    except OSError:
+        return _page(503, error="provider")
 
 
 @blueprint.get("/sign-in/oidc")
@@ -109,7 +115,7 @@ def from_provider() -> Any:
     """Comes back from the identity provider, which must have verified the address."""
     try:
         claims = _provider().authorize_access_token()["userinfo"]
-    except (OAuthError, KeyError):
+    except UNPROVED:
         return _page(401, error="provider")
     if claims.get("email_verified") is not True or not claims.get("email"):
         return _page(403, error="unverified")

@@ -11,6 +11,16 @@ CREDIT = 1_000_000
 AT = {"REMOTE_ADDR": "203.0.113.7"}
 
 
+@pytest.fixture(autouse=True)
+def fast_hashes(monkeypatch, server):
+    """Passwords of tests need not cost an attacker anything."""
+    import argon2
+    from dressform.billing_server.identity import people
+
+    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(people, "_hasher", cheap)
+
+
 @pytest.fixture(scope="session")
 def simulator(server):
     from dressform.billing_server.payments import simulator
@@ -150,7 +160,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor(app):
-    return lambda: Visitor(app)
+    return lambda of=app: Visitor(of)
 
 
 PASSWORD = "correct horse battery"
