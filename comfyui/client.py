@@ -93,9 +93,32 @@ class Client:
             ValueError: the server refused a part of the prompt, even where it would run the rest.
             RuntimeError: a node failed, or the server went away.
         """
+        execution = await self.conclude(prompt, on_event, workflow)
+        failure = failed(execution.history, prompt)
+        if failure:
+            raise RuntimeError(failure)
+        return execution
+
+    async def conclude(
+        self,
+        prompt: Prompt,
+        on_event: Callable[[Event], None],
+        workflow: dict | None = None,
+        *,
+        on_queued: Callable[[str], None] = lambda prompt_id: None,
+    ) -> Execution:
+        """Runs a prompt as `execute` does, and returns its record even where it failed.
+
+        Args:
+            prompt: Nodes by id.
+            on_event: Called with everything that the server says about this prompt.
+            workflow: The UI-format document.
+            on_queued: Called with the id, by which another call may interrupt it.
+        """
         await self._connect()  # before the prompt, so that no event is missed
         try:
             prompt_id = await self._submit(prompt, workflow)
+            on_queued(prompt_id)
             try:
                 history = await self._follow(prompt_id, on_event)
             except BaseException:
@@ -104,10 +127,11 @@ class Client:
                 raise
         finally:
             await self._disconnect()
-        failure = failed(history, prompt)
-        if failure:
-            raise RuntimeError(failure)
         return Execution(prompt_id, history)
+
+    async def forget(self) -> None:
+        """Empties the server's history, which holds prompts and what they put out."""
+        await self._json("POST", "/history", json={"clear": True})
 
     async def interrupt(self, prompt_id: str) -> None:
         """Takes a prompt out of the queue, or stops it where it runs."""

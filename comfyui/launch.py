@@ -14,7 +14,10 @@ import runpy
 import signal
 import sys
 import threading
+import time
 import types
+
+WATCH_S = 0.2  # between two looks at the clock
 
 
 class TorchaudioWithoutItsLibrary(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -57,20 +60,63 @@ class TorchaudioWithoutItsLibrary(importlib.abc.MetaPathFinder, importlib.abc.Lo
             )
 
 
-def end_with_parent() -> None:
-    """Ends this process group as soon as standard input closes."""
+class Lease:
+    """How long this process may live: until standard input closes, or a lease there runs out.
 
-    def watch() -> None:
+    The parent may write `lease SECONDS` and has to write it again before they are over, or
+    `rest`, which takes the lease away. It is kept here and not by the parent, which may be
+    stopped, swapped out or cut off while this process goes on.
+    """
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def read(self) -> None:
+        """Follows standard input to its end; the end is that of this process group."""
         try:
-            while os.read(0, 1024):
-                pass
+            rest = b""
+            while told := os.read(0, 1024):
+                *lines, rest = (rest + told).split(b"\n")
+                for line in lines:
+                    self.take(line, time.monotonic())
         except OSError:
             pass
-        if hasattr(os, "killpg"):
-            os.killpg(os.getpgrp(), signal.SIGKILL)
-        os._exit(1)
+        end_group()
 
-    threading.Thread(target=watch, daemon=True).start()
+    def take(self, line: bytes, now: float) -> None:
+        """Takes one line; what is none of the two means nothing."""
+        word, _, seconds = line.strip().partition(b" ")
+        if word == b"rest":
+            self._until = None
+        elif word == b"lease":
+            try:
+                self._until = now + float(seconds)
+            except ValueError:
+                pass
+
+    def is_over(self, now: float) -> bool:
+        """Tells whether there is a lease and it has run out."""
+        return self._until is not None and now > self._until
+
+    def watch(self) -> None:
+        """Ends this process group when the lease is over."""
+        while not self.is_over(time.monotonic()):
+            time.sleep(WATCH_S)
+        end_group()
+
+
+def end_group() -> None:
+    """Kills this process and all that it started."""
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
+
+
+def end_with_parent() -> None:
+    """Ends this process group as soon as standard input closes, or a lease there is over."""
+    lease = Lease()
+    for task in (lease.read, lease.watch):
+        threading.Thread(target=task, daemon=True).start()
 
 
 def main() -> None:

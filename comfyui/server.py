@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import environment
@@ -49,6 +49,8 @@ class Server:
         base: Path | None = None,
         log_path: Path | None = None,
         arguments: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
         timeout_s: float = START_TIMEOUT_S,
     ):
         """Prepares a start; nothing is made but the temporary folder.
@@ -60,6 +62,8 @@ class Server:
             base: Kept after the stop where given; None makes a temporary one.
             log_path: None is a file in `base`.
             arguments: Further arguments for main.py.
+            variables: Environment of the child; None gives it that of this process.
+            before: Words before the command: a sandbox that runs it.
             timeout_s: How long it may take until it answers.
         """
         self.comfyui = comfyui
@@ -70,6 +74,8 @@ class Server:
         self.base = Path(base or self._temporary or "")
         self.log_path = log_path or self.base / "comfyui.log"
         self._arguments = arguments
+        self._variables = os.environ if variables is None else variables
+        self._before = before
         self._timeout_s = timeout_s
         self._child: subprocess.Popen | None = None
 
@@ -104,6 +110,28 @@ class Server:
         finally:
             if self._temporary:
                 shutil.rmtree(self._temporary, ignore_errors=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, which leads its process group; None where there is none or it ended."""
+        return self._child.pid if self._child and self._child.poll() is None else None
+
+    def lease(self, seconds: float | None) -> None:
+        """Lets the child live for so long unless told again; None lets it live on.
+
+        The child itself keeps the time: it ends even while this process stands still.
+        """
+        pipe = self._child.stdin if self._child else None
+        if pipe:
+            line = "rest" if seconds is None else f"lease {seconds:.3f}"
+            with contextlib.suppress(OSError):  # it has ended
+                pipe.write(line.encode() + b"\n")
+                pipe.flush()
+
+    def kill(self) -> None:
+        """Kills the whole process group at once; `stop` has still to be called."""
+        if self._child:
+            _signal_group(self._child, "SIGKILL")
 
     def log(self) -> str:
         """Returns the log so far, without colours."""
@@ -143,7 +171,12 @@ class Server:
             _install(pack.resolve(), self.base / "custom_nodes")
 
     def _spawn(self, port: int) -> None:
-        command = [sys.executable, str(environment.LAUNCHER), str(self.comfyui / "main.py")]
+        command = [
+            *self._before,
+            sys.executable,
+            str(environment.LAUNCHER),
+            str(self.comfyui / "main.py"),
+        ]
         command += ["--listen", "127.0.0.1", "--port", str(port)]
         command += ["--disable-auto-launch", "--disable-api-nodes"]
         command += ["--base-directory", str(self.base), "--database-url", "sqlite:///:memory:"]
@@ -152,7 +185,7 @@ class Server:
             self._child = subprocess.Popen(  # noqa: S603
                 [*command, *self._arguments],
                 cwd=self.comfyui,
-                env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
+                env={**self._variables, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -201,7 +234,8 @@ class Server:
             _signal_group(child, "SIGKILL")
             child.wait()
             if child.stdin:
-                child.stdin.close()
+                with contextlib.suppress(OSError):  # what was not read in time
+                    child.stdin.close()
 
 
 def free_port() -> int:

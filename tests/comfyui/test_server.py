@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 import pytest
-from dressform.comfyui import server, session
+from dressform.comfyui import launch, server, session
 from dressform.comfyui.server import Server
 
 IMPORT_LIMIT_S = 0.3  # of the pack, by ComfyUI's own log
@@ -194,3 +194,53 @@ def test_log_tells_what_failed_to_import_and_how_long_the_rest_took(tmp_path):
     read = Server(tmp_path, base=tmp_path, log_path=log)
     assert read.import_seconds(tmp_path / "good") == 0.2
     assert len(read.import_failures()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="asks for process groups. Run it on Linux or macOS.")
+def test_child_whose_lease_is_over_ends_its_whole_group(program):
+    with Server(program(ANSWERS)) as started:
+        child, pid = started._child.pid, grandchild(started.log())
+        started.lease(1.0)
+        time.sleep(0.6)
+        started.lease(1.0)
+        time.sleep(0.6)
+        assert started.pid == child  # it was renewed in time
+        assert wait_until(lambda: not is_running(child) and not is_running(pid), 3)
+        assert started.pid is None
+        started.lease(1.0)  # nobody is there to take it
+
+
+def test_child_whose_lease_was_taken_back_lives_on(program):
+    with Server(program(ANSWERS)) as started:
+        started.lease(0.5)
+        started.lease(None)
+        time.sleep(1.2)
+        assert started.pid
+
+
+def test_lease_takes_two_words_and_nothing_else():
+    lease = launch.Lease()
+    for line in (b"", b"lease", b"lease soon", b"\xff", b"rest"):
+        lease.take(line, now=10)
+        assert not lease.is_over(now=1e9)
+    lease.take(b"lease 2.5\r", now=10)
+    assert not lease.is_over(now=12)
+    assert lease.is_over(now=13)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="asks for process groups. Run it on Linux or macOS.")
+def test_kill_ends_the_whole_group_at_once(program):
+    stubborn = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + ANSWERS
+    with Server(program(stubborn)) as started:
+        child, pid = started._child.pid, grandchild(started.log())
+        started.kill()
+        assert wait_until(lambda: not is_running(child) and not is_running(pid), 2)
+
+
+def test_child_has_the_given_environment_and_no_other(program, monkeypatch):
+    monkeypatch.setenv("DRESSFORM_SECRET", "key")
+    shown = "import os\nprint('holds', sorted(os.environ), flush=True)\n" + ANSWERS
+    with Server(program(shown), variables={"PATH": os.environ["PATH"], "KEPT": "1"}) as started:
+        line = next(line for line in started.log().splitlines() if line.startswith("holds"))
+        assert "KEPT" in line
+        assert "DRESSFORM_SECRET" not in line
