@@ -193,7 +193,11 @@ class Gateway:
             tax = self._ask(self._v1.tax.calculations.create, asked, key=f"{order.id}:tax")
             what["amount"] = tax["amount_total"]
             what["hooks"] = {"inputs": {"tax": {"calculation": tax["id"]}}}
-        return self._seen(self._ask(self._v1.payment_intents.create, what, key=order.id))
+        payment = self._ask(self._v1.payment_intents.create, what, key=order.id)
+        if payment["status"] == "requires_action":  # nobody is there to act
+            needed = "authentication_required"
+            raise RefusedError("The bank wants to ask you first.", needed, payment["id"])
+        return self._seen(payment)
 
     def refund(self, refund: str, payment: str, amount_minor: int) -> Back:
         """Sends money of a payment back."""

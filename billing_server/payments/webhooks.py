@@ -1,5 +1,6 @@
 """Events: hints that an order should be looked at. Each takes effect once."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from .orders import DECLINED_COUNT, MAX_DECLINED
 from .refunds import Refunds
 from .values import RefusedError, Report, UnknownOutcomeError
 
+log = logging.getLogger("dressform")
 RECONCILE_EVERY = timedelta(hours=1)
 LOOK_BACK = timedelta(days=3)  # as long as Stripe repeats a webhook
 LATE = timedelta(days=7)  # for money on its way back
@@ -57,6 +59,8 @@ class Webhooks(Refunds):
                 if event.type.startswith("radar."):
                     self._send_back(order, event, seen)
             except RefusedError as error:
+                if error.reason != "resource_missing":  # our fault: let it come again
+                    raise
                 outcome = f"refused: {error}"
         with self._transaction() as connection:
             values = {"id": event.id, "type": event.type, "created": event.created_at}
@@ -125,8 +129,8 @@ class Webhooks(Refunds):
         for work in works:
             try:
                 work()
-            except (RefusedError, UnknownOutcomeError, UnavailableError):
-                continue  # it is written down, or has its next turn
+            except (RefusedError, UnknownOutcomeError, UnavailableError) as error:
+                log.warning("payments: %s", error)  # it is written down, or has its next turn
             except Exception as error:
                 failed = error
         if failed is not None:
