@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from .ledger import LedgerError
+from .ledger import LedgerError, UnavailableError
 from .payments import PaymentError
 
 RETRY_S = 2
@@ -73,6 +73,8 @@ def answer(status: int, code: str, text: str, **more: Any) -> Response:
 
 
 def _refused(error: Any) -> Response:
+    if isinstance(error, UnavailableError):
+        return _away(error)
     status = error.status if isinstance(error, CallError) else STATUS.get(error.code, 400)
     return answer(status, error.code, str(error))
 
@@ -92,7 +94,7 @@ def _http(error: HTTPException) -> Any:
 
 
 def _away(error: Exception) -> Response:
-    structlog.get_logger().warning("database_away", error=type(error).__name__)
+    structlog.get_logger().warning("database_away", error=str(error))  # where it is, is for us
     return answer(503, "unavailable", "The database does not answer. Ask again with the same key.")
 
 

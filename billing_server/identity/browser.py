@@ -53,8 +53,9 @@ def admin_only(view: Callable[..., Any]) -> Callable[..., Any]:
 def person(_: object = None) -> Person | None:
     """Returns who is signed in, looked up once in a request."""
     if "person" not in g:
-        token = request.cookies.get(_cookie_name())
-        g.person = services().identity.of_session(token) if token else None
+        g.person = None  # also if the database is away: the page that says so asks again
+        if token := request.cookies.get(_cookie_name()):
+            g.person = services().identity.of_session(token)
     return g.person
 
 
