@@ -9,7 +9,6 @@ from html import unescape
 
 import pytest
 
-PASSWORD = "correct horse battery"
 SECRET = "whsec_of_the_test"
 CREDIT = 1_000_000
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

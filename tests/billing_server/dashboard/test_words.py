@@ -52,7 +52,7 @@ def test_chinese_is_chinese_and_its_punctuation_wide(catalogues):
 def test_every_sentence_that_a_page_names_exists_and_none_is_left_over(catalogues):
     said = catalogues["en"].keys()
     names = named({one.partition(".")[0] for one in said})
-    begun = tuple(one for one in names if one.endswith((".", "_"))) + ("done.",)
+    begun = ("done.", *(one for one in names if one.endswith((".", "_"))))
     assert {one for one in names if not one.endswith((".", "_"))} <= said
     left = {one for one in said - names if not one.startswith(begun)}
     assert {one for one in left if not one.endswith(".title")} == set()
