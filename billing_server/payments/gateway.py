@@ -39,6 +39,7 @@ OF_PAYMENT = {  # everything else has failed
     "processing": "processing",
     "requires_action": "processing",  # a voucher that must be paid somewhere
 }
+NO_PAYMENT = {"status": "processing", "livemode": None, "currency": "", "amount": 0}
 DISPUTES = {"won": "won", "warning_closed": "won", "prevented": "won", "lost": "lost"}  # else open
 REFUNDS = {"succeeded": "done", "failed": "failed", "canceled": "failed"}  # else pending
 
@@ -227,27 +228,22 @@ class Gateway:
         """Looks a checkout up."""
         what = {"expand": ["payment_intent.latest_charge", "invoice"]}
         found = self._ask(self._v1.checkout.sessions.retrieve, session, what)
-        payment = found.get("payment_intent")
-        seen = self._seen(payment) if payment else None
-        if found["payment_status"] == "paid" or found["status"] != "complete":
-            state = "paid" if found["payment_status"] == "paid" else found["status"]
-        else:
-            state = seen.state if seen and seen.state != "paid" else "processing"
-        return Seen(
-            state,
-            found.get("client_reference_id"),
-            found.get("customer"),
-            found["livemode"],
-            found["currency"],
-            found["amount_subtotal"],
-            found["amount_total"],
-            found["id"],
-            seen and seen.payment,
-            seen and seen.failure,
-            (found.get("invoice") or {}).get("hosted_invoice_url"),
-            seen and seen.receipt_url,
-            seen.refunds if seen else (),
-            seen.disputes if seen else (),
+        seen = self._seen(found.get("payment_intent") or NO_PAYMENT)
+        state = found["status"]  # open, expired, or complete: then the payment decides
+        if found["payment_status"] == "paid":
+            state = "paid"
+        elif state == "complete":
+            state = seen.state if seen.state != "paid" else "processing"
+        return seen._replace(
+            state=state,
+            order=found.get("client_reference_id"),
+            customer=found.get("customer"),
+            livemode=found["livemode"],
+            currency=found["currency"],
+            net_minor=found["amount_subtotal"],
+            total_minor=found["amount_total"],
+            session=found["id"],
+            invoice_url=(found.get("invoice") or {}).get("hosted_invoice_url"),
         )
 
     def payment(self, payment: str) -> Seen:
@@ -274,29 +270,28 @@ class Gateway:
 
     def _seen(self, payment: dict[str, Any]) -> Seen:
         charge = payment.get("latest_charge") or {}
-        error = payment.get("last_payment_error") or {}
+        state = OF_PAYMENT.get(payment["status"], "failed")
         disputes: tuple[Back, ...] = ()
         if charge.get("disputed"):
             pages = self._pages(self._v1.disputes.list, {"payment_intent": payment["id"]})
             disputes = tuple(
                 Back(one["id"], one["amount"], DISPUTES.get(one["status"], "open")) for one in pages
             )
-        state = OF_PAYMENT.get(payment["status"], "failed")
         return Seen(
-            state,
-            _metadata(payment, "order"),
-            payment.get("customer"),
-            payment["livemode"],
-            payment["currency"],
-            None,
-            payment["amount_received"] if state == "paid" else payment["amount"],
-            None,
-            payment["id"],
-            error.get("message"),
-            None,
-            charge.get("receipt_url"),
-            self.refunds(payment["id"]) if state == "paid" else (),
-            disputes,
+            state=state,
+            order=_metadata(payment, "order"),
+            customer=payment.get("customer"),
+            livemode=payment["livemode"],
+            currency=payment["currency"],
+            net_minor=None,
+            total_minor=payment["amount_received" if state == "paid" else "amount"],
+            session=None,
+            payment=payment.get("id"),
+            failure=(payment.get("last_payment_error") or {}).get("message"),
+            invoice_url=None,
+            receipt_url=charge.get("receipt_url"),
+            refunds=self.refunds(payment["id"]) if state == "paid" else (),
+            disputes=disputes,
         )
 
     def _pages(self, call: Callable[..., Any], what: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -155,7 +155,8 @@ class Settlement(Office):
             request = Request("refund_cancel", account, key, names=refund.movement)
             self._ledger.post(connection, request)
         what = {"refund": refund.id, "order": refund.order_id}
-        self._tell(connection, account, "refund_failed", refund.id, **what)
+        for topic in ("refund_failed", "operator"):
+            self._tell(connection, account, topic, f"refund-failed:{refund.id}", **what)
 
     def _refunded_outside(self, connection: sa.Connection, order: Any, seen: Back) -> None:
         """Takes the unspent credits of money that somebody sent back at Stripe."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..ledger import UnavailableError
+from ..ledger import LedgerError, UnavailableError
 from .gateway import HANDLED, Event
 from .office import run
 from .orders import DECLINED_COUNT, MAX_DECLINED
@@ -116,8 +116,8 @@ class Webhooks(Refunds):
     def due(self) -> None:
         """Tops up, and finishes what was interrupted; to be called every few seconds.
 
-        What Stripe does not answer is tried again later. Any other error is raised when everything
-        else has been done.
+        When Stripe does not answer, everything waits for its next turn. Any other error is raised
+        when all the rest has been done.
         """
         works: list[Callable[[], object]] = []
         works += [partial(self._finish, order) for order in self._claim("pack_order")]
@@ -129,8 +129,11 @@ class Webhooks(Refunds):
         for work in works:
             try:
                 work()
-            except (RefusedError, UnknownOutcomeError, UnavailableError) as error:
-                log.warning("payments: %s", error)  # it is written down, or has its next turn
+            except (UnknownOutcomeError, UnavailableError) as error:
+                log.warning("payments: %s", error)
+                break
+            except RefusedError as error:
+                log.warning("payments: %s", error)  # it is written down
             except Exception as error:
                 failed = error
         if failed is not None:
@@ -150,11 +153,15 @@ class Webhooks(Refunds):
         with self._transaction() as connection:
             sql = "SELECT id FROM payments.event WHERE id = ANY(:ids)"
             known = set(run(connection, sql, ids=[one.id for one in events]).scalars())
-        outcomes = {one.id: self._handle(one) for one in events if one.id not in known}
-        filled = sum(outcome == "handled" for outcome in outcomes.values())
-        problems = [
-            f"event {id_} is {outcome}" for id_, outcome in outcomes.items() if ":" in outcome
-        ]
+        filled, problems = 0, []
+        for event in (one for one in events if one.id not in known):
+            try:
+                outcome = self._handle(event)
+            except (RefusedError, LedgerError) as error:  # its webhook fares no better
+                outcome = f"failed: {error}"
+            filled += outcome == "handled"
+            if ":" in outcome:
+                problems.append(f"event {event.id} {outcome}")
         with self._transaction() as connection:
             late = self._clock() - LATE
             problems = [*problems, *run(connection, STUCK, late=late).scalars()]

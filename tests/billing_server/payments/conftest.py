@@ -45,6 +45,20 @@ def gateway(engine, simulator):
 
 
 @pytest.fixture
+def alone(engine):
+    """Nothing of other tests is due any more: all share a database."""
+    import sqlalchemy as sa
+
+    with engine.begin() as connection:
+        for table, what in (
+            ("pack_order", "next_at = NULL"),
+            ("refund", "next_at = NULL"),
+            ("auto_top_up", "enabled = false"),
+        ):
+            connection.execute(sa.text(f"UPDATE payments.{table} SET {what}"))
+
+
+@pytest.fixture
 def unwatched(gateway, monkeypatch):
     """For tests with threads: some have transactions open while others ask Stripe."""
     from dressform.billing_server.payments import Gateway
@@ -53,7 +67,7 @@ def unwatched(gateway, monkeypatch):
 
 
 @pytest.fixture
-def payments(engine, ledger, gateway, settings, clock):
+def payments(alone, engine, ledger, gateway, settings, clock):
     from dressform.billing_server.payments import Payments
 
     payments = Payments(engine, ledger, gateway, settings, clock)

@@ -25,7 +25,7 @@ def clock():
 
 
 @pytest.fixture
-def payments(engine, ledger, gateway, settings, clock):
+def payments(alone, engine, ledger, gateway, settings, clock):
     from dressform.billing_server.payments import Payments
 
     payments = Payments(engine, ledger, gateway, settings, clock)

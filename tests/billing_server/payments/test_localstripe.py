@@ -75,7 +75,7 @@ def shop(payments, gateway, account, stripe_url):
 
 
 @pytest.fixture
-def payments(engine, ledger, gateway, settings, clock, monkeypatch):
+def payments(alone, engine, ledger, gateway, settings, clock, monkeypatch):
     from dressform.billing_server.payments import Payments
 
     payments = Payments(engine, ledger, gateway, settings, clock)
