@@ -62,7 +62,8 @@ def answer(status: int, code: str, text: str, **more: Any) -> Response:
         response.mimetype = "application/problem+json"
     else:
         g.setdefault("person", None)  # the page of an error must not ask the database
-        g.refusal = {"title": title, "detail": text}
+        # What the library says of a wrong address is nothing for people.
+        g.refusal = {"code": code, "detail": "" if text.endswith(".json.") else text}
         response = Response(render_template("dashboard/error.html"))
     response.status_code = status
     if status in (409, 429, 503) and code in ("in_progress", "limit", "unavailable"):

@@ -18,6 +18,7 @@ GIVEN = ("goodwill", "promotional")  # paid credits come from payments alone
 @blueprint.get("/admin/customers")
 @admin_only
 def customers() -> str:
+    """Lists people and what they have."""
     search, after = request.args.get("search", "")[:200], request.args.get("after", 0, int)
     people = services().identity.everybody(search, after=after, limit=ROWS)
     accounts = [one.account for one in people]
@@ -30,6 +31,7 @@ def customers() -> str:
 @blueprint.get("/admin/customers/<int:account>")
 @admin_only
 def customer(account: int) -> str:
+    """Shows an account."""
     parts = services()
     return render_template(
         "dashboard/customer.html",
@@ -51,8 +53,9 @@ def grant(account: int) -> Any:
         given = " or ".join(GIVEN)
         raise ValueError(f"{given} and a reason are required, got {kind!a:.40}. Give both.")
     amount, expires_at = micro(form.get("amount", "")), _time(form.get("expires_at"))
-    what = {"key": f"grant:{form.get('key', '')}", "reason": f"{reason} (person {g.person.id})"}
-    services().ledger.grant(account, amount, kind, expires_at=expires_at, **what)
+    key, reason = f"grant:{form.get('key', '')}", f"{reason} (person {g.person.id})"
+    terms: dict[str, Any] = {"expires_at": expires_at, "reason": reason}
+    services().ledger.grant(account, amount, kind, key=key, **terms)
     return done("customer", "granted", account=account)
 
 
@@ -63,6 +66,7 @@ def _time(text: str | None) -> datetime | None:
 @blueprint.get("/admin/rates")
 @admin_only
 def rates() -> str:
+    """Shows the rate card."""
     rows, now = services().ledger.card.rates(), services().clock()
     current = {one.gpu_class: one.id for one in rows if one.valid_from <= now}
     return render_template("dashboard/rates.html", rates=rows, current=current.values())
@@ -71,6 +75,7 @@ def rates() -> str:
 @blueprint.post("/admin/rates")
 @admin_only
 def add_rate() -> Any:
+    """Adds a row to the rate card."""
     form = request.form
     services().ledger.card.add(
         form.get("gpu_class", "").strip(),
@@ -85,6 +90,7 @@ def add_rate() -> Any:
 @blueprint.get("/admin/health")
 @admin_only
 def health(report: Any = None) -> str:
+    """Shows what waits, what differs from Stripe, and whether the ledger adds up."""
     parts, (unsent, oldest) = services(), reading.rows(reading.UNSENT)[0]
     shown = {"settings": parts.settings, "reconciled": parts.payments.reconciled()}
     shown |= {"unsent": unsent, "oldest": oldest, "report": report}
@@ -94,6 +100,7 @@ def health(report: Any = None) -> str:
 @blueprint.post("/admin/health")
 @admin_only
 def verify() -> str:
+    """Recomputes the ledger from its entries."""
     return health(services().ledger.verify())
 
 

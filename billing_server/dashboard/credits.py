@@ -18,6 +18,7 @@ WAITING = ("new", "open", "processing")  # states of an order that may change by
 @blueprint.get("/credits")
 @signed_in
 def credits() -> str:
+    """Shows what is sold, auto top-up, and what was bought."""
     payments, account = services().payments, g.person.account
     return render_template(
         "dashboard/credits.html",
@@ -42,6 +43,7 @@ def _unit_price(pack: Pack) -> str:
 @blueprint.post("/credits/buy")
 @signed_in
 def buy() -> str:
+    """Opens the page where a pack is paid."""
     form, back = request.form, services().settings.url + url_for(".order")
     pack, key = form.get("pack", ""), form.get("key", "")
     return _leave(
@@ -52,6 +54,7 @@ def buy() -> str:
 @blueprint.post("/credits/portal")
 @signed_in
 def portal() -> str:
+    """Opens the page of cards and invoices."""
     back = services().settings.url + url_for(".credits")
     return _leave(services().payments.portal(g.person.account, back))
 
@@ -64,6 +67,7 @@ def _leave(url: str) -> str:
 @blueprint.get("/credits/order")
 @signed_in
 def order() -> str:
+    """Tells what became of an order; the page asks again until it is known."""
     account = g.person.account
     found = services().payments.order(account, request.args.get("order", ""))
     what = {"order": found, "waiting": found.state in WAITING}
@@ -74,6 +78,7 @@ def order() -> str:
 @blueprint.post("/credits/top-up")
 @signed_in
 def set_top_up() -> Any:
+    """Sets auto top-up."""
     form, enabled = request.form, "enabled" in request.form
     services().payments.set_auto_top_up(
         g.person.account,
@@ -88,6 +93,7 @@ def set_top_up() -> Any:
 @blueprint.get("/credits/<order>/refund")
 @signed_in
 def refund(order: str) -> str:
+    """Asks how much of a purchase is given back."""
     for one in services().payments.purchases(g.person.account):
         if one.order == order:
             money = one.price_minor * one.refundable_micro // one.credits_micro
@@ -98,6 +104,7 @@ def refund(order: str) -> str:
 @blueprint.post("/credits/<order>/refund")
 @signed_in
 def do_refund(order: str) -> Any:
+    """Gives unspent credits back for money."""
     amount, key = micro(request.form.get("amount", "")), request.form.get("key", "")
     services().payments.refund(g.person.account, order, amount, key=key)
     return done("credits", "refunded")

@@ -39,6 +39,7 @@ def _scopes() -> tuple[str, ...]:
 @blueprint.post("/keys")
 @signed_in
 def create_key() -> str:
+    """Makes a key."""
     scopes, name = request.form.getlist("scopes"), request.form.get("name", "").strip()
     if not set(scopes) <= set(_scopes()):
         known = ", ".join(_scopes())
@@ -49,12 +50,14 @@ def create_key() -> str:
 @blueprint.post("/keys/<int:key>/rotate")
 @signed_in
 def rotate_key(key: int) -> str:
+    """Gives a key a new text."""
     return keys(services().keys.rotate(g.person.account, key))
 
 
 @blueprint.post("/keys/<int:key>/revoke")
 @signed_in
 def revoke_key(key: int) -> Any:
+    """Ends a key."""
     services().keys.revoke(g.person.account, key)
     return done("keys", "revoked")
 
@@ -62,6 +65,7 @@ def revoke_key(key: int) -> Any:
 @blueprint.post("/budgets")
 @signed_in
 def set_budget() -> Any:
+    """Limits a key, or the whole account."""
     form, parts, account = request.form, services(), g.person.account
     name = form.get("api_key", "")
     if name and name not in {str(one.id) for one in parts.keys.list(account)}:

@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 
-from .. import identity
+from .. import identity, problems
 from ..identity.browser import local_path
 from ..ledger import LedgerError
 from ..payments import PaymentError
-from ..problems import STATUS
 from ..services import services
 from . import figures, words
 
@@ -32,7 +30,7 @@ SAFETY = {
 # Our scripts and no others, in no frame, posting nowhere else.
 POLICY = (
     "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; form-action {}; base-uri 'none'; frame-ancestors 'none'"
 )
 FILTERS = {"at": figures.at, "credits": figures.in_credits, "estimate": figures.rounded}
 FILTERS |= {"seconds": figures.in_seconds, "duration": figures.in_time}
@@ -68,7 +66,7 @@ def _around() -> dict[str, Any]:
         "menu": _menu,
         "here": lambda: request.full_path.rstrip("?") if request.method == "GET" else "/",
         "done": said if said.startswith("done.") and _is_said(said) else None,
-        "refusal": g.get("refusal"),
+        "refusal": _refusal(),
         "form_key": _form_key,
         "now": services().clock,
         "decimals": figures.places,
@@ -86,6 +84,14 @@ def _form_key(name: str = "") -> str:
     """Returns an idempotency key: a new one, or that of the form that is shown again."""
     again = request.method == "POST" and request.form.get("pack", "") == name
     return (again and request.form.get("key")) or str(uuid4())
+
+
+def _refusal() -> dict[str, str] | None:
+    told = g.get("refusal")
+    if told is None:
+        return None
+    name = f"error.{told['code']}"
+    return {"title": t(name if _is_said(name) else "error.other"), "detail": told["detail"]}
 
 
 def _is_said(name: str) -> bool:
@@ -110,7 +116,10 @@ def _nonce() -> str:
 @blueprint.after_app_request
 def _safe(response: Response) -> Response:
     if response.mimetype == "text/html":
-        policy = {"Content-Security-Policy": POLICY.format(_nonce())}
+        # Signing in by an identity provider is a form that leads there.
+        leaves = request.blueprint == "sign_in" and services().settings.oidc_issuer
+        forms = "'self' https:" if leaves else "'self'"
+        policy = {"Content-Security-Policy": POLICY.format(_nonce(), forms)}
         for name, value in (SAFETY | policy).items():
             response.headers.setdefault(name, value)
     return response
@@ -121,26 +130,13 @@ def _safe(response: Response) -> Response:
 @blueprint.errorhandler(ValueError)
 def _refused(error: Any) -> Response:
     """Shows the form again with what is wrong; nothing has happened."""
-    code = getattr(error, "code", "invalid")
-    return _refuse(code, str(error), STATUS.get(code, 400), form_pages.get(request.endpoint))
-
-
-@blueprint.errorhandler(HTTPException)
-def _failed(error: HTTPException) -> Any:
-    return (
-        _refuse(f"http_{error.code}", "", error.code or 500)
-        if (error.code or 500) >= 400
-        else error
-    )
-
-
-def _refuse(code: str, detail: str, status: int, view: Any = None) -> Response:
-    known = code if _is_said(f"error.{code}") else "other"
-    g.refusal = {"title": t(f"error.{known}"), "detail": detail}
-    if view is not None and status != 404:
+    code, view = getattr(error, "code", "invalid"), form_pages.get(request.endpoint)
+    status = problems.STATUS.get(code, 400)
+    g.refusal = {"code": code, "detail": "" if code == "unavailable" else str(error)}
+    if request.method == "POST" and view is not None and status != 404:
         with contextlib.suppress(LedgerError, PaymentError):  # the page may not be there, either
             return make_response(view(**request.view_args or {}), status)
-    return make_response(render_template("dashboard/error.html"), status)
+    return problems.answer(status, code, str(error))
 
 
 @blueprint.post("/language")

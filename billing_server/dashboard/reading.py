@@ -54,7 +54,7 @@ class Run(NamedTuple):
         """What it cost in the end."""
         return self.amount - self.given_back if self.rate else 0
 
-    def why(self) -> Iterator[tuple[str, dict[str, object]]]:
+    def why(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields why it cost that: sentences of the catalogue with their values."""
         if self.rate is None:
             yield f"runs.why_{self.kind}", {"held": in_credits(self.held)}
@@ -81,9 +81,8 @@ def runs(account: int, since: datetime, until: datetime, *, before: int, limit: 
     seqs = [row[0] for row in found]
     back = dict(map(tuple, rows(GIVEN_BACK, a=account, first=min(seqs, default=0), seqs=seqs)))
     rates = [Rate(*row[10:]) if row[10] else None for row in found]
-    return [
-        Run(*row[:10], rate, back.get(row[0], 0)) for row, rate in zip(found, rates, strict=True)
-    ]
+    told = zip(found, rates, strict=True)
+    return [Run._make((*row[:10], rate, back.get(row[0], 0))) for row, rate in told]
 
 
 def all_runs(account: int, since: datetime, until: datetime) -> Iterator[Run]:

@@ -29,6 +29,7 @@ STATEMENT_COLUMNS = "at movement kind of grant book credits run key reason"
 @blueprint.get("/")
 @signed_in
 def overview() -> str:
+    """Shows what there is, how long it lasts, and what the last runs cost."""
     parts, account = services(), g.person.account
     now = parts.clock()
     balance = parts.ledger.balance(account)
@@ -60,6 +61,7 @@ def _bars(balance: Balance) -> list[dict[str, float]]:
 @blueprint.get("/usage")
 @signed_in
 def usage() -> str:
+    """Shows what was spent in a period, on what, and each run of it."""
     parts, account, names = services(), g.person.account, key_names(g.person.account)
     since, until, last = _period()
     asked = request.args.get("by", "")
@@ -98,6 +100,7 @@ def _period() -> tuple[datetime, date, datetime]:
 @blueprint.get("/usage.csv")
 @signed_in
 def usage_csv() -> Response:
+    """Sends each run of a period with what its price is made of."""
     names, (since, _, last) = key_names(g.person.account), _period()
     runs = reading.all_runs(g.person.account, since, last)
     return _csv("usage", RUN_COLUMNS, (_run_row(one, names) for one in runs))
@@ -118,6 +121,7 @@ def _run_row(run: reading.Run, names: dict[str, str]) -> tuple:
 @blueprint.get("/statement")
 @signed_in
 def statement() -> str:
+    """Shows every movement of the account."""
     account, before = g.person.account, request.args.get("before", None, int)
     page = services().ledger.statement(account, before=before, limit=ROWS)
     return render_template(
@@ -148,6 +152,7 @@ def statement_rows(account: int, lines: list[Line]) -> list[dict[str, Any]]:
 @blueprint.get("/statement.csv")
 @signed_in
 def statement_csv() -> Response:
+    """Sends the journal of the account, an entry in a line."""
     return _csv("statement", STATEMENT_COLUMNS, _entry_rows(g.person.account))
 
 
@@ -175,12 +180,14 @@ def _csv(name: str, columns: str, rows: Iterator[tuple]) -> Response:
 @blueprint.get("/account")
 @signed_in
 def account() -> str:
+    """Shows who is signed in."""
     return render_template("dashboard/account.html")
 
 
 @blueprint.post("/account")
 @signed_in
 def describe() -> Any:
+    """Changes name and language."""
     name, language = request.form.get("name", ""), request.form.get("language", "")
     services().identity.describe(g.person, name=name.strip(), language=language)
     return done("account", "saved")
