@@ -12,6 +12,7 @@ INSTEAD = """INSERT INTO payments.pack_order (id, account_id, key, kind, pack, c
     price_minor, currency, tax, return_url, save_card, mail, at, next_at)
     SELECT :new, account_id, :new, 'checkout', pack, credits_micro, price_minor, currency, tax,
     :url, true, true, :now, :now FROM payments.pack_order WHERE id = :id"""
+DISPUTES = ("open", "won", "lost")
 UNPAID = ("new", "open", "processing")
 RANK = {"new": 0, "open": 1, "processing": 2, "failed": 3, "expired": 3}  # never back
 LOCKED = "SELECT * FROM payments.pack_order WHERE id = :id FOR UPDATE"
@@ -133,17 +134,13 @@ class Settlement(Office):
         if row is None:
             if seen.state != "failed":
                 self._refunded_outside(connection, order, seen)
-        elif row.state == "pending":
-            next_at = None if seen.state != "pending" else row.next_at
+        elif row.state == "pending" or (row.state == "done" and seen.state == "failed"):
+            next_at = row.next_at if seen.state == "pending" else None
             sql = """UPDATE payments.refund SET stripe_id = :s, state = :state, next_at = :next
                 WHERE id = :id"""
             run(connection, sql, id=row.id, s=seen.id, state=seen.state, next=next_at)
-            if seen.state == "failed":
+            if seen.state == "failed":  # also after it was done: the bank sent it back
                 self._refund_failed(connection, row)
-        elif row.state == "done" and seen.state == "failed":  # the bank sent it back
-            sql = "UPDATE payments.refund SET state = 'failed' WHERE id = :id"
-            run(connection, sql, id=row.id)
-            self._refund_failed(connection, row)
         elif row.stripe_id is None and seen.state != "failed":
             self._refunded_outside(connection, order, seen)  # after it was given up
 
@@ -163,71 +160,47 @@ class Settlement(Office):
         account, before = order.account_id, run(connection, SENT_BACK, id=order.id).one()
         due = -(-order.credits_micro * (before.minor + seen.amount_minor) // order.paid_minor)
         unspent = run(connection, UNSPENT, a=account, g=order.grant_seq).scalar_one()
-        micro = max(0, min(due - before.micro, unspent))
-        movement: Movement | None = None
-        if micro:
-            key = f"refund:{seen.id}"
-            movement = self._try(
-                connection, Request("refund", account, key, micro, order.grant_seq)
-            )
-        micro = micro if movement else 0
-        id_ = new_id("r")
-        values = {"id": id_, "a": account, "order": order.id, "key": id_}
-        values |= {"micro": micro, "minor": seen.amount_minor, "state": seen.state, "next": None}
-        seq = movement.seq if movement else None
-        run(connection, ADD_REFUND, **values, movement=seq, at=self._clock(), stripe=seen.id)
-        what = {"order": order.id, "refund": seen.id, "taken_micro": micro}
+        micro, id_ = min(due - before.micro, unspent), new_id("r")
+        key = f"refund:{seen.id}"
+        taken = self._try(connection, Request("refund", account, key, micro, order.grant_seq))
+        values = {"id": id_, "a": account, "order": order.id, "key": id_, "at": self._clock()}
+        values |= {"minor": seen.amount_minor, "state": seen.state, "stripe": seen.id}
+        values |= {"micro": taken.amount if taken else 0, "movement": taken and taken.seq}
+        run(connection, ADD_REFUND, **values, next=None)
+        what = {"order": order.id, "refund": seen.id, "taken_micro": values["micro"]}
         self._tell(connection, account, "operator", f"refund:{seen.id}", **what)
 
     def _disputed(self, connection: sa.Connection, order: Any, seen: Back) -> None:
         """Freezes credits while their money is disputed; claws them back if it is lost."""
-        account = order.account_id
-        row = run(
-            connection, "SELECT * FROM payments.dispute WHERE id = :id FOR UPDATE", id=seen.id
-        ).one_or_none()
+        account, told = order.account_id, []
+        sql = "SELECT * FROM payments.dispute WHERE id = :id FOR UPDATE"
+        row = run(connection, sql, id=seen.id).one_or_none()
         if row is None:
             before = run(connection, SENT_BACK, id=order.id).one()
             micro = -(-order.credits_micro * seen.amount_minor // order.paid_minor)
             micro = min(micro, order.credits_micro - before.micro)
-            opened: Movement | None = None
-            if micro > 0:
-                key = f"dispute:{seen.id}"
-                request = Request("dispute_open", account, key, micro, order.grant_seq)
-                opened = self._try(connection, request)
-            movement, state = opened.seq if opened else None, "open"
-            values = {"id": seen.id, "o": order.id, "m": seen.amount_minor, "seq": movement}
-            run(
-                connection,
-                "INSERT INTO payments.dispute VALUES (:id, :o, :m, 'open', :seq)",
-                **values,
-            )
+            key = f"dispute:{seen.id}"
+            opened = Request("dispute_open", account, key, micro, order.grant_seq)
+            frozen = self._try(connection, opened)
+            values = {"o": order.id, "m": seen.amount_minor, "seq": frozen and frozen.seq}
+            sql = "INSERT INTO payments.dispute VALUES (:id, :o, :m, 'open', :seq) RETURNING *"
+            row = run(connection, sql, id=seen.id, **values).one()
             text = "A payment is disputed."
             self._stop_top_up(connection, account, "disputed", text, seen.id)
-            self._told_of(connection, order, seen.id, "open", movement)
-        else:
-            movement, state = row.movement, row.state
-        if state == "open" and seen.state != "open":
+            told.append("open")
+        if row.state == "open" and seen.state != "open":
             sql = "UPDATE payments.dispute SET state = :state WHERE id = :id"
             run(connection, sql, id=seen.id, state=seen.state)
-            if movement is not None:
-                kind = f"dispute_{seen.state}"
-                key = f"dispute-{seen.state}:{seen.id}"
-                self._ledger.post(connection, Request(kind, account, key, names=movement))
-            self._told_of(connection, order, seen.id, seen.state, movement)
-        elif state == "lost" and seen.state == "won":
-            what = {
-                "order": order.id,
-                "dispute": seen.id,
-                "wrong": "a lost dispute was won after all",
-            }
-            self._tell(connection, account, "operator", f"appeal:{seen.id}", **what)
-
-    def _told_of(
-        self, connection: sa.Connection, order: Any, dispute: str, state: str, movement: int | None
-    ) -> None:
-        what = {"order": order.id, "dispute": dispute, "state": state, "movement": movement}
-        for topic in ("dispute", "operator"):
-            self._tell(connection, order.account_id, topic, f"{dispute}:{state}", **what)
+            if row.movement is not None:
+                kind, key = f"dispute_{seen.state}", f"dispute-{seen.state}:{seen.id}"
+                self._ledger.post(connection, Request(kind, account, key, names=row.movement))
+            told.append(seen.state)
+        elif row.state == "lost" and seen.state == "won":
+            told.append("won after it was lost: grant what was clawed back")
+        for state in told:
+            what = {"order": order.id, "dispute": seen.id, "state": state}
+            for topic in ("dispute", "operator") if state in DISPUTES else ("operator",):
+                self._tell(connection, account, topic, f"{seen.id}:{state}", **what)
 
     def _try(self, connection: sa.Connection, request: Request) -> Movement | None:
         """Posts what the ledger may refuse: money has moved, whatever it says."""

@@ -122,4 +122,4 @@ def test_one_that_is_won_after_it_was_lost_is_told_to_the_operator(shop, dispute
     shop.bank("won", dispute)
     shop.deliver()
     assert shop.available() == 0
-    assert any("won after all" in mail.get("wrong", "") for mail in shop.mails("operator"))
+    assert "won after it was lost" in shop.mails("operator")[-1]["state"]
