@@ -140,7 +140,7 @@ def packs() -> Any:
 @call("POST /checkouts", "buy", model(Checkout), keyed="ledger")
 def checkout(body: values.CheckoutIn) -> Any:
     """Open a page where a pack is paid. Credits come when it is paid, not when one returns."""
-    back = f"{services().settings.url}/credits/return"
+    back = f"{services().settings.url}/credits/order"
     what = {"key": idempotency_key(), "return_url": back, "save_card": body.save_card}
     return view(services().payments.checkout(caller().account, body.pack, **what))
 
