@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import billing_command, failure
+from . import billing_command, failure, worker_command
 
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_weights(commands.add_parser("weights", help="list, fetch and check engines' weights"))
 
     billing_command.add(commands)
+    worker_command.add(commands)
     _add_vote(commands.add_parser("vote", help="let people vote on pictures, blinded"))
 
     _add_compare(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("imaging", "quality", "inference", "nodes", "comfyui", "billing_server")
+PACKAGES = ("imaging", "quality", "inference", "nodes", "comfyui", "billing_server", "worker")
 MAY_IMPORT = {
     "imaging": set(),
     "quality": {"imaging"},
@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "nodes": {"imaging", "quality", "inference"},
     "comfyui": set(),
     "billing_server": set(),
+    "worker": {"comfyui"},
 }
 COMFYUI_MODULES = {
     "comfy",

@@ -1,0 +1,335 @@
+"""One attempt of one run, from the lease to its end, with a heartbeat beside it."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..comfyui.client import Client, Event, Execution
+from . import inputs, models, outputs, screen
+from .child import Child
+from .meter import Meter, loaders
+from .protocol import Lease, WorkerError, WorkflowError
+from .wire import AwayError, RefusedError, StaleTokenError, Wire, persistently
+
+HEARTBEAT_S = 5.0
+RETRY_S = 1.0  # after a heartbeat that was not answered
+SOONEST_S = 0.25  # between two heartbeats, however little is left of the hold
+BOUNDARY_S = 60.0  # until a step ends that was asked to; then the child is killed
+REPORT_S = 10.0  # for the last word of an attempt that was handed back
+MAX_MESSAGE = 2000
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL_WORDS = ("no space left on device", "disk quota exceeded", "[errno 28]", "[errno 122]")
+MEMORY_WORDS = ("out of memory", "outofmemory", "memoryerror")
+
+logger = logging.getLogger("dressform")
+
+
+class FencedError(Exception):
+    """The server has not answered for half a lease: it may have given the run to another."""
+
+
+class Attempt:
+    """Runs one lease. Its end is one of COMPLETED, FAILED, STALE, FENCED, HANDED_BACK."""
+
+    COMPLETED, FAILED, STALE, FENCED, HANDED_BACK = (
+        "completed",
+        "failed",
+        "stale",
+        "fenced",
+        "handed back",
+    )
+
+    def __init__(
+        self,
+        lease: Lease,
+        wire: Wire,
+        child: Child,
+        cache: models.Cache,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._lease, self._wire, self._child, self._cache = lease, wire, child, cache
+        self._heartbeat_s, self._clock = heartbeat_s, clock
+        self._meter = Meter(clock)
+        self._max_gpu_ms = lease.max_gpu_ms
+        self._fence_at = clock() + lease.lease_s / 2
+        self._progress: dict[str, tuple[float, float]] = {}
+        self._prompt_id = ""
+        self._command = "go"
+        self._ending = asyncio.Event()
+        self._handed_back = asyncio.Event()
+        self._loading: frozenset[str] = frozenset()
+
+    def hand_back(self) -> None:
+        """Ends the attempt as this machine's fault, so that another goes on at once."""
+        self._handed_back.set()
+
+    async def run(self) -> str:
+        """Runs the attempt to its end; afterwards nothing of it is left on this machine."""
+        beat = asyncio.ensure_future(self._beat())
+        work = asyncio.ensure_future(self._work())
+        back = asyncio.ensure_future(self._handed_back.wait())
+        end = None
+        try:
+            await asyncio.wait({beat, work, back}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (work, beat):
+                if task.done():
+                    end = task.result()
+                    return end
+            self._child.kill()
+            await _cancelled(work)
+            await self._report_drained()
+            return self.HANDED_BACK
+        except StaleTokenError:
+            return self.STALE
+        except FencedError:
+            return self.FENCED
+        finally:
+            if end is None:
+                self._child.kill()
+            await _cancelled(beat, work, back)
+            self._child.lease(None)
+            await self._child.wipe()
+
+    async def _beat(self) -> str:
+        """Sends heartbeats until it is cancelled, or there is no use in them."""
+        pause_s = 0.0
+        while True:
+            await asyncio.sleep(pause_s)
+            sent_at = self._clock()
+            left_s = self._fence_at - sent_at
+            if left_s <= 0:
+                raise FencedError
+            self._child.lease(left_s)
+            told = await self._state()
+            try:
+                answer = await self._wire.heartbeat(self._lease, told, left_s)
+            except (AwayError, WorkerError):
+                pause_s = min(RETRY_S, self._heartbeat_s)
+                continue
+            except RefusedError as error:
+                raise StaleTokenError(str(error)) from error
+            self._fence_at = sent_at + answer.lease_s / 2
+            self._max_gpu_ms = answer.max_gpu_ms
+            self._child.lease(self._fence_at - self._clock())
+            if answer.command != "go":
+                self._end(answer.command)
+            elif told["gpu_ms"] >= self._max_gpu_ms:
+                self._end("stop")
+            pause_s = self._pause_s()
+
+    def _pause_s(self) -> float:
+        if self._meter.phase != "executing" or self._ending.is_set():
+            return self._heartbeat_s
+        paid_s = (self._max_gpu_ms - self._meter.gpu_ms) / 1000
+        return min(self._heartbeat_s, max(SOONEST_S, paid_s))
+
+    def _end(self, command: str) -> None:
+        if not self._ending.is_set():
+            self._command = command
+            self._ending.set()
+
+    async def _state(self) -> dict[str, Any]:
+        progress, self._progress = self._progress, {}
+        phases = self._meter.phases()
+        return {
+            "gpu_ms": phases["executing"],
+            "phase": self._meter.phase,
+            "phases": phases,
+            "progress": [{"node": n, "value": v, "max": m} for n, (v, m) in progress.items()],
+            "free_vram_bytes": await self._child.free_vram() if self._child.alive else 0,
+            "resident": sorted(self._child.resident | self._cache.held().keys()),
+        }
+
+    async def _work(self) -> str:
+        """Runs the workflow and tells the server how it ended."""
+        try:
+            files = await self._execute()
+            self._meter.enter("uploading")
+            told = {"outputs": [await self._upload(file) for file in files]}
+            call = self._wire.complete
+        except (StaleTokenError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # the edge: whatever went wrong, the server hears of it
+            failure = _failure(error)
+            message = str(failure).replace(str(self._child.base), "").strip()[:MAX_MESSAGE]
+            told = {
+                "fault": failure.fault,
+                "code": failure.code,
+                "message": message,
+                "node": failure.node,
+            }
+            call = self._wire.fail
+        told = {"gpu_ms": self._meter.gpu_ms, "phases": self._meter.phases(), **told}
+        with contextlib.suppress(RefusedError):
+            await persistently(lambda: call(self._lease, told))
+            return self.COMPLETED if "outputs" in told else self.FAILED
+        return self.STALE
+
+    async def _report_drained(self) -> None:
+        told = {"fault": WorkerError.fault, "code": "drained", "node": None}
+        message = "The worker was asked to end."
+        counted = {"gpu_ms": self._meter.gpu_ms, "phases": self._meter.phases()}
+        with contextlib.suppress(TimeoutError, RefusedError, StaleTokenError):
+            async with asyncio.timeout(REPORT_S):
+                await persistently(
+                    lambda: self._wire.fail(self._lease, {**counted, **told, "message": message})
+                )
+
+    async def _execute(self) -> list[outputs.File]:
+        """Runs the workflow; returns what it put out until it ended or was stopped."""
+        provide = asyncio.ensure_future(self._provide())
+        ending = asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait({provide, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not provide.done():
+                return []
+            prompt = provide.result()
+            history = await self._follow(prompt, ending)
+        finally:
+            await _cancelled(provide, ending)
+        if self._command == "cancel":
+            return []
+        _require_success(history, is_ending=self._ending.is_set())
+        return await asyncio.to_thread(outputs.gather, history, self._child.base)
+
+    async def _provide(self) -> dict[str, dict[str, Any]]:
+        """Gets ready what the run needs; returns the prompt."""
+        lease, child = self._lease, self._child
+        await child.ready(lease.tenant)
+        child.lease(max(0.0, self._fence_at - self._clock()))
+        names = {one.name for one in lease.inputs}
+        prompt = screen.prepare(lease.workflow, child.schemas, names, again=child.runs > 0)
+        child.runs += 1
+
+        async def fetch(url: str, take: Callable[[bytes], object], most_bytes: int) -> None:
+            await self._wire.download(lease, url, take, most_bytes)
+
+        found = await self._cache.bring(lease.models, fetch)
+        child.show({(one.folder, one.name): found[one.sha256] for one in lease.models})
+        await inputs.bring(lease.inputs, child.base / "input", fetch)
+        self._loading = loaders(child.schemas)
+        known = {one.name: f"{one.folder}/{one.name}" for one in child.weights}
+        known |= {one.name: one.sha256 for one in lease.models}
+        child.resident = screen.resident(lease.workflow, known)
+        return prompt
+
+    async def _follow(
+        self, prompt: dict[str, dict[str, Any]], ending: asyncio.Future[Any]
+    ) -> dict[str, Any]:
+        """Runs the prompt to its end, to a step boundary where it shall end, or to the child's."""
+        queued = asyncio.Event()
+
+        def on_queued(prompt_id: str) -> None:
+            self._prompt_id = prompt_id
+            queued.set()
+
+        def on_event(event: Event) -> None:
+            self._take(event, prompt)
+
+        async with Client(self._child.url) as client:
+            run = asyncio.ensure_future(client.conclude(prompt, on_event, on_queued=on_queued))
+            died = asyncio.ensure_future(self._child.ended())
+            try:
+                await asyncio.wait({run, died, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if not run.done() and not died.done():
+                    await self._interrupt(client, queued, run, died)
+                self._meter.enter("uploading")
+                if run.done():
+                    return _history(run)
+                if died.done():
+                    raise WorkerError("comfyui_ended", "ComfyUI ended while it ran the workflow.")
+                self._child.kill()
+                return {}
+            finally:
+                await _cancelled(run, died)
+
+    async def _interrupt(
+        self,
+        client: Client,
+        queued: asyncio.Event,
+        run: asyncio.Future[Any],
+        died: asyncio.Future[Any],
+    ) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BOUNDARY_S):
+                await asyncio.wait(
+                    {run, died, asyncio.ensure_future(queued.wait())},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not run.done() and not died.done():
+                    await client.interrupt(self._prompt_id)
+                    await asyncio.wait({run, died}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _take(self, event: Event, prompt: dict[str, dict[str, Any]]) -> None:
+        if event.kind == "node":
+            kind = prompt.get(event.node, {}).get("class_type", "")
+            self._meter.node(kind, self._loading)
+            self._progress[event.node] = (0.0, 1.0)
+        elif event.kind == "progress":
+            self._progress[event.node] = (event.value, event.maximum)
+        else:
+            self._progress[event.node] = (1.0, 1.0)
+
+    async def _upload(self, file: outputs.File) -> dict[str, str]:
+        digest = await asyncio.to_thread(outputs.digest, file.path)
+        told = {"node": file.node, "name": file.name, "type": file.type}
+        answer = await persistently(lambda: self._wire.upload(self._lease, digest, file.path, told))
+        return {**told, "asset": answer["asset"]}
+
+
+def _history(run: asyncio.Future[Execution]) -> dict[str, Any]:
+    try:
+        return run.result().history
+    except ValueError as error:  # ComfyUI takes the workflow for wrong
+        raise WorkflowError("refused", str(error)) from error
+    except RuntimeError as error:
+        raise WorkerError("comfyui_ended", str(error)) from error
+
+
+def _require_success(history: dict[str, Any], *, is_ending: bool) -> None:
+    status = history.get("status") or {}
+    messages = {kind: data for kind, data in status.get("messages", ())}
+    error = messages.get("execution_error")
+    if error:
+        raise _told_by_comfyui(error)
+    if is_ending:
+        return
+    if "execution_interrupted" in messages or status.get("status_str") != "success":
+        raise WorkerError("interrupted", "ComfyUI ended the run without a reason.")
+
+
+def _told_by_comfyui(error: dict[str, Any]) -> WorkflowError | WorkerError:
+    message = str(error.get("exception_message", "")).strip()
+    kind = str(error.get("exception_type", ""))
+    node = str(error.get("node_id", "")) or None
+    if any(words in message.lower() for words in FULL_WORDS):
+        return WorkerError("disk_full", "the disk of the worker is full.")
+    if any(words in f"{kind} {message}".lower() for words in MEMORY_WORDS):
+        return WorkflowError("out_of_memory", message or kind, node)
+    return WorkflowError("execution", message or kind or "a node failed.", node)
+
+
+def _failure(error: Exception) -> WorkflowError | WorkerError:
+    """Returns whose fault an error is; what nobody thought of is the worker's."""
+    if isinstance(error, WorkflowError | WorkerError):
+        return error
+    if isinstance(error, OSError) and error.errno in FULL:
+        return WorkerError("disk_full", "the disk of the worker is full.")
+    if isinstance(error, AwayError):
+        return WorkerError("download", str(error))
+    if isinstance(error, RefusedError):
+        return WorkerError("protocol", str(error))
+    logger.error("a run failed for a reason of the worker's own", exc_info=error)
+    return WorkerError("internal", f"{type(error).__name__} in the worker. Report it.")
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,110 @@
+"""What a run put out: plain files below its own folders, and nothing that a link leads to."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+
+from .protocol import WorkerError, WorkflowError
+
+KINDS = ("output", "temp")
+MAX_FILES = 2000
+MAX_TOTAL_BYTES = 8 << 30
+CHUNK_BYTES = 1 << 20
+
+
+class File(NamedTuple):
+    """A file that a node put out.
+
+    Attributes:
+        node: Its id.
+        name: With its folder below the output folder, by slashes.
+        type: output or temp.
+        path: On this machine.
+    """
+
+    node: str
+    name: str
+    type: str
+    path: Path
+
+
+def gather(history: dict[str, Any], base: Path) -> list[File]:
+    """Lists the files of a history entry, each once.
+
+    Args:
+        history: What ComfyUI keeps of the run.
+        base: Holds the folders `output` and `temp`.
+
+    Raises:
+        WorkflowError: a node told of a file elsewhere, or of far too much.
+        WorkerError: a file is gone or empty: the disk may be full.
+    """
+    found: dict[tuple[str, Path], File] = {}
+    total_bytes = 0
+    for node, entry in _entries(history):
+        kind = str(entry.get("type") or "output")
+        if kind == "input":  # a node shows what it was given
+            continue
+        name = "/".join(str(entry[key]) for key in ("subfolder", "filename") if entry.get(key))
+        name = name.replace("\\", "/")
+        path, size_bytes = _plain(base, kind, name, node)
+        total_bytes += size_bytes
+        found[node, path] = File(node, name, kind, path)
+        if len(found) > MAX_FILES or total_bytes > MAX_TOTAL_BYTES:
+            raise WorkflowError(
+                "output_size",
+                f"a run may put out {MAX_FILES} files and {MAX_TOTAL_BYTES} bytes, got more. "
+                "Split it.",
+                node,
+            )
+    return list(found.values())
+
+
+def digest(path: Path) -> str:
+    """Returns the BLAKE3 of a file."""
+    seen = blake3()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            seen.update(chunk)
+    return seen.hexdigest()
+
+
+def _entries(history: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for node, ui in (history.get("outputs") or {}).items():
+        for entries in ui.values() if isinstance(ui, dict) else ():
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, dict) and entry.get("filename"):
+                    yield str(node), entry
+
+
+def _plain(base: Path, kind: str, name: str, node: str) -> tuple[Path, int]:
+    root = base / kind
+    path = root / name
+    inside = (
+        kind in KINDS
+        and "\0" not in name
+        and Path(os.path.normpath(path)).is_relative_to(root)
+        and path.resolve() == root.resolve() / os.path.normpath(name)
+    )
+    if not inside:
+        raise WorkflowError(
+            "output_place",
+            f"every output must lie in the run's own folder, got {kind}: {name!a:.80}. Choose a "
+            "plain name in the node that saves it.",
+            node,
+        )
+    try:
+        told = path.lstat()
+    except OSError as error:
+        raise WorkerError(
+            "output_lost", f"an output of node {node} must be there, got {error.strerror}."
+        ) from error
+    if not stat.S_ISREG(told.st_mode) or not told.st_size:
+        raise WorkerError(
+            "output_lost", f"an output of node {node} must be a file with content, got none."
+        )
+    return path, told.st_size

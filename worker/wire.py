@@ -1,0 +1,240 @@
+"""The calls to the server. The worker only ever dials out, and tells its key to nobody else."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from . import protocol
+from .protocol import Lease
+
+PATH = "/api/worker/v1"
+CALL_TIMEOUT_S = 20
+WAIT_S = 20  # for a lease, held open by the server; it allows 25
+SILENCE_S = 60  # of a transfer that stands still
+CHUNK_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 64 << 20  # a workflow with its strokes; more is no answer of ours
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # between tries; a restart of the server takes seconds
+RETRIED = frozenset({408, 425, 429})  # and every 5xx
+
+Result = TypeVar("Result")
+
+
+class AwayError(Exception):
+    """The server cannot be reached, or says that the fault is its own: worth another try."""
+
+
+class StaleTokenError(Exception):
+    """The attempt is no longer this worker's."""
+
+
+class RefusedError(Exception):
+    """The server understood and refuses: another try changes nothing."""
+
+
+class Wire:
+    """Calls of one worker to one server; an asynchronous context manager."""
+
+    def __init__(self, url: str, key: str):
+        self.url = _address(url)
+        self._key = key
+        self.worker = ""
+
+    async def __aenter__(self) -> "Wire":
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_S)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def hello(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Introduces the worker; returns what the server answers, which names it."""
+        answer = await self._json("POST", "/hello", {"protocol": protocol.VERSION, **told})
+        if not isinstance(answer, dict) or not answer.get("worker"):
+            raise RefusedError(
+                f"{self.url} must speak worker protocol {protocol.VERSION}, got "
+                f"{str(answer)[:80]}. Check the address."
+            )
+        self.worker = answer["worker"]
+        return answer
+
+    async def lease(self, told: dict[str, Any], wait_s: float = WAIT_S) -> dict[str, Any] | None:
+        """Waits for a run; returns the server's words, None where there was nothing to do."""
+        body = {"worker": self.worker, **told, "wait_s": wait_s}
+        return await self._json("POST", "/lease", body, timeout_s=wait_s + CALL_TIMEOUT_S)
+
+    async def heartbeat(
+        self, lease: Lease, told: dict[str, Any], timeout_s: float
+    ) -> protocol.Answer:
+        """Says that the attempt goes on; returns what is to be done."""
+        body = {"token": lease.token, **told}
+        answer = await self._json("POST", f"/runs/{lease.run}/heartbeat", body, timeout_s)
+        return protocol.answer(answer)
+
+    async def upload(
+        self, lease: Lease, digest: str, path: Path, told: dict[str, str]
+    ) -> dict[str, Any]:
+        """Uploads an output of the attempt; the same again is answered the same."""
+        with path.open("rb") as body:
+            return await self._json(
+                "PUT",
+                f"/runs/{lease.run}/outputs/{digest}",
+                body,
+                timeout_s=None,
+                params={"token": lease.token, **told},
+            )
+
+    async def complete(self, lease: Lease, told: dict[str, Any]) -> None:
+        """Ends the attempt well."""
+        await self._json("POST", f"/runs/{lease.run}/complete", {"token": lease.token, **told})
+
+    async def fail(self, lease: Lease, told: dict[str, Any]) -> None:
+        """Ends the attempt badly; says whose fault it was."""
+        await self._json("POST", f"/runs/{lease.run}/fail", {"token": lease.token, **told})
+
+    async def goodbye(self) -> None:
+        """Asks for no more leases."""
+        await self._json("POST", "/goodbye", {"worker": self.worker})
+
+    async def download(
+        self, lease: Lease, url: str, take: Callable[[bytes], object], most_bytes: int
+    ) -> None:
+        """Passes the bytes at `url` on as they come.
+
+        The key and the token go to the server alone, not to a store that it names.
+
+        Raises:
+            protocol.WorkerError: there are more than `most_bytes`.
+        """
+        target = urljoin(self.url + "/", url)
+        own = _origin(target) == _origin(self.url)
+        if not own:
+            _address(target)
+        options: dict[str, Any] = {"params": {"token": lease.token}} if own else {}
+        async with self._request("GET", target, own=own, timeout_s=None, **options) as answer:
+            read_bytes = 0
+            async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+                read_bytes += len(chunk)
+                if read_bytes > most_bytes:
+                    raise protocol.WorkerError(
+                        "download", f"a file must have {most_bytes} bytes, got more. Report it."
+                    )
+                take(chunk)
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        timeout_s: float | None = CALL_TIMEOUT_S,
+        **options: Any,
+    ) -> Any:
+        if isinstance(body, dict):
+            options["json"] = body
+        else:
+            options["data"] = body
+        async with self._request(
+            method, self.url + PATH + path, own=True, timeout_s=timeout_s, **options
+        ) as answer:
+            if answer.status == 204:
+                return None
+            text = await _limited(answer)
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise AwayError(f"{self.url} must answer in JSON, got {text[:80]!r}.") from error
+
+    @contextlib.asynccontextmanager
+    async def _request(
+        self, method: str, url: str, *, own: bool, timeout_s: float | None, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"Authorization": f"Bearer {self._key}"} if own else {}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._session.request(
+                    method, url, headers=headers, allow_redirects=False, **options
+                ) as answer,
+            ):
+                await _require_good(answer, url)
+                yield answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            where = urlsplit(url)
+            raise AwayError(
+                f"{where.scheme}://{where.netloc}{where.path} must answer, got "
+                f"{error or type(error).__name__}."
+            ) from error
+
+
+async def persistently(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Calls until the server answers; whoever has no more time cancels it."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await call()
+        except AwayError:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+async def _require_good(answer: aiohttp.ClientResponse, url: str) -> None:
+    status = answer.status
+    if status < 300:
+        return
+    told = (await _limited(answer)).decode("utf-8", "replace")
+    code, detail = _problem(told)
+    if status == 409 and code == "stale_token":
+        raise StaleTokenError(detail)
+    sentence = f"{urlsplit(url).path} must be answered, got status {status}: {detail[:300]}"
+    if status in RETRIED or status >= 500:
+        raise AwayError(sentence)
+    raise RefusedError(sentence)
+
+
+def _problem(text: str) -> tuple[str, str]:
+    """Returns the code and the words of problem+json, or of whatever it is."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        return "", text
+    inner = told.get("error") if isinstance(told.get("error"), dict) else told
+    return str(inner.get("code", "")), str(inner.get("detail") or inner.get("message") or text)
+
+
+async def _limited(answer: aiohttp.ClientResponse) -> bytes:
+    text = bytearray()
+    async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+        text += chunk
+        if len(text) > MAX_ANSWER_BYTES:
+            raise RefusedError(f"an answer must stay under {MAX_ANSWER_BYTES} bytes, got more.")
+    return bytes(text)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _address(url: str) -> str:
+    """Returns an address without a slash at the end.
+
+    Raises:
+        ValueError: it is none, or anybody on the way could read the key.
+    """
+    parts = urlsplit(url)
+    near = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and near)):
+        raise ValueError(
+            "the server's address must begin with https:// (http:// only on this machine), got "
+            f"{parts.scheme}://{parts.netloc}. Correct --server."
+        )
+    return url.rstrip("/")

@@ -1,0 +1,105 @@
+"""`dressform worker`: runs workflows for a billing server on this machine's GPU."""
+
+import argparse
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+KEY_VARIABLE = "DRESSFORM_WORKER_KEY"
+DATA = Path("~/.cache/dressform/worker")
+CACHE_GB = 50.0
+DRAIN_S = 120.0
+ACTIONS = ("calibrate",)
+
+
+def add(commands: Any) -> None:
+    """Adds the subcommand to a parser."""
+    entry = commands.add_parser("worker", help="run workflows of a billing server on this GPU")
+    entry.add_argument(
+        "action", nargs="?", choices=ACTIONS, help="calibrate: measure the GPU and keep the figure"
+    )
+    entry.add_argument("--server", metavar="URL", help="https://..., or http:// on this machine")
+    entry.add_argument(
+        "--key", metavar="KEY", help=f"of scope worker, or @FILE with it; else ${KEY_VARIABLE}"
+    )
+    entry.add_argument("--name", default=socket.gethostname(), help="as people know this worker")
+    entry.add_argument("--gpu-class", metavar="CLASS", help="instead of what the device is called")
+    entry.add_argument(
+        "--data", type=Path, default=DATA, metavar="DIR", help="of this worker alone"
+    )
+    entry.add_argument(
+        "--models", type=Path, metavar="DIR", help="safetensors, as ComfyUI has them"
+    )
+    entry.add_argument("--pack", type=Path, action="append", default=[], metavar="DIR")
+    entry.add_argument("--model-cache-gb", type=float, default=CACHE_GB, metavar="N")
+    entry.add_argument("--drain-s", type=float, default=DRAIN_S, metavar="S", help="for SIGTERM")
+    entry.add_argument("--checkpoint", metavar="NAME", help="calibrate: one to time steps with")
+    entry.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Works until SIGTERM, or measures the device."""
+    from .comfyui import session
+    from .comfyui.terminal import Line
+    from .worker import shift
+
+    url, key = ("", "") if options.action else (_server(options), _key(options.key))
+    with Line() as line:
+        comfyui = session.prepare(line.show)
+    told = shift.Options(
+        url=url,
+        key=key,
+        comfyui=comfyui,
+        data=options.data.expanduser(),
+        packs=(session.PACK, *options.pack),
+        weights=options.models.expanduser() if options.models else comfyui / "models",
+        name=options.name,
+        gpu_class=options.gpu_class,
+        cache_bytes=int(options.model_cache_gb * shift.GIB),
+        drain_s=options.drain_s,
+    )
+    if options.action:
+        return _calibrate(told, options.checkpoint)
+    shift.run(told, _say)
+    return 0
+
+
+def _calibrate(options: Any, checkpoint: str | None) -> int:
+    from .worker import calibration, shift
+
+    async def measure() -> dict[str, Any]:
+        child = shift.new_child(options)
+        try:
+            return await calibration.measure(child, options.data, checkpoint)
+        finally:
+            await child.stop()
+
+    with shift.owned(options.data):
+        kept = asyncio.run(measure())
+    for name in ("gpu_class", "speed", "calibrated_at"):
+        _say(f"{name}: {kept[name]}")
+    return 0
+
+
+def _server(options: argparse.Namespace) -> str:
+    if not options.server:
+        raise ValueError("--server is required, got none. Give the address of the billing server.")
+    return options.server
+
+
+def _key(given: str | None) -> str:
+    key = given or os.environ.get(KEY_VARIABLE, "")
+    if key.startswith("@"):
+        key = Path(key[1:]).read_text(encoding="utf-8")
+    if not key.strip():
+        raise ValueError(
+            f"--key or {KEY_VARIABLE} is required, got neither. Make a key of scope worker on the "
+            "server."
+        )
+    return key.strip()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 (a log is read while it is written)
