@@ -19,10 +19,11 @@ BY = {
 }
 MAX_ROWS = 10_000
 # A capture, what was given back of it, what it was for and what it cost a second.
+# Reversals are summed once, not looked for at each capture: an account may have millions.
 _RUNS = """FROM ledger.movement c JOIN ledger.rate r ON r.id = c.rate_id
     LEFT JOIN identity.run_label l ON l.account = c.account_id AND l.run = c.run
-    LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM ledger.movement b WHERE b.kind = 'reversal'
-        AND b.account_id = c.account_id AND b.names = c.seq) back ON true
+    LEFT JOIN (SELECT names, sum(amount) AS amount FROM ledger.movement
+        WHERE kind = 'reversal' AND account_id = :account GROUP BY names) back ON back.names = c.seq
     WHERE c.kind = 'capture' AND c.account_id = :account AND c.at >= :since AND c.at < :until"""
 _SPENT = "c.amount - coalesce(back.amount, 0)"
 
