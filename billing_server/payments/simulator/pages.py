@@ -60,14 +60,21 @@ def pages(world: World) -> Blueprint:
         same = {"customer": customer["id"]}
         shown = {"cards": world.all("payment_method", **same), "customer": customer}
         shown["invoices"] = world.all("invoice", **same)
+        shown["under_way"] = world.all("payment_intent", **same, status="processing")
         return render_template("portal.html", session=session, **shown)
 
     @blueprint.post("/portal/<id_>")
     def change(id_: str) -> Answer:
         session = _thing(world, id_, "billing_portal.session")
         customer = world.get(session["customer"], "customer")
-        card = _thing(world, request.form["card"], "payment_method")
-        if request.form["do"] == "remove":
+        what = request.form.get("do")
+        if what in ("settle", "bounce"):
+            payment = _thing(world, request.form.get("payment", ""), "payment_intent")
+            if payment["status"] == "processing":
+                world.settle(payment, succeeds=what == "settle")
+            return redirect(request.path, 303)
+        card = _thing(world, request.form.get("card", ""), "payment_method")
+        if what == "remove":
             card["customer"] = None
         else:
             customer["invoice_settings"]["default_payment_method"] = card["id"]

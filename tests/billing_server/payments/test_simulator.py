@@ -90,6 +90,19 @@ def test_every_page_says_that_no_money_moves(shop):
     assert all("Simulator - no money moves" in text for text in [*texts, challenge])
 
 
+def test_a_debit_under_way_is_decided_in_the_portal(shop, clean):
+    import requests
+
+    order = shop.buy(card="bank")
+    url = shop.payments.portal(shop.account, "https://shop.example")
+    assert "Debit of 10.00 USD under way" in requests.get(url, timeout=10).text
+    payment = shop.things("payment_intent")[0]["id"]
+    page = requests.post(url, {"payment": payment, "do": "settle"}, timeout=10)
+    assert "under way" not in page.text
+    shop.deliver()
+    assert shop.state(order) == "paid"
+
+
 def test_an_address_that_is_wrong_is_not_found(shop):
     import requests
 
