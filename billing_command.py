@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 PORT = 8020
-LOOK_BACK_DAYS = 30  # as long as Stripe keeps events
+LOOK_BACK_DAYS = 3.0  # as long as Stripe tries to deliver an event
 
 
 def add(commands: Any) -> None:
     """Adds the subcommands to a parser."""
     entry = commands.add_parser("serve", help="sell and meter credits: the billing server")
     entry.add_argument("--host", default="127.0.0.1", metavar="ADDRESS")
-    entry.add_argument("--port", type=int, default=PORT, metavar="N", help="0: any that is free")
+    entry.add_argument("--port", type=_port, default=PORT, metavar="N", help="0: any that is free")
     entry.add_argument("--data", type=Path, metavar="DIR", help="of secret, mails and database")
     entry.add_argument("--admin", default="admin@localhost", metavar="EMAIL", help="the first one")
     entry.set_defaults(command=_serve)
@@ -23,7 +23,9 @@ def add(commands: Any) -> None:
 
     entry = commands.add_parser("payments", help="compare the payments with Stripe's events")
     entry.add_argument("action", choices=["reconcile"], help="handle events that never came")
-    entry.add_argument("--days", type=int, default=LOOK_BACK_DAYS, metavar="N", help="to look back")
+    entry.add_argument(
+        "--days", type=float, default=LOOK_BACK_DAYS, metavar="N", help="to look back"
+    )
     entry.set_defaults(command=_payments)
 
 
@@ -44,12 +46,22 @@ def _ledger(_: argparse.Namespace) -> int:
 
 
 def _payments(options: argparse.Namespace) -> int:
-    from .billing_server import serve
+    from .billing_server import payments_report
+    from .billing_server.ledger import LedgerError
+    from .billing_server.payments import PaymentError
 
-    report = serve.reconcile(options.days)
-    _say(f"{report.events} events since {report.since:%Y-%m-%d}, {report.filled} handled now")
-    _say("\n".join(report.problems) or "Everything agrees.")
+    try:
+        report = payments_report.reconciled(options.days)
+    except (LedgerError, PaymentError) as error:  # database or Stripe do not answer
+        raise RuntimeError(str(error)) from error
+    _say(payments_report.text(report))
     return 1 if report.problems else 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def _say(line: str) -> None:

@@ -9,7 +9,7 @@ from apiflask import APIFlask
 from flask import Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import api, dashboard, database, limits, logs, metrics, problems, webhooks
+from . import api, dashboard, database, logs, metrics, problems, throttle, webhooks
 from .identity import People, browser, sign_in
 from .keys import Keys
 from .ledger import Ledger
@@ -87,7 +87,7 @@ def create_app(
     api.register(app)
     for part in (metrics, webhooks, dashboard):
         app.register_blueprint(part.blueprint)
-    limits.register(app, settings)
+    throttle.register(app, settings)
     if settings.url.startswith("https://"):
         app.after_request(_only_encrypted)
     if settings.proxies:

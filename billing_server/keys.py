@@ -13,7 +13,7 @@ from .ledger.away import answering
 from .ledger.values import one_of, text
 
 PREFIX = "df_"
-SCOPES = ("read", "run", "buy", "manage", "meter", "admin")
+SCOPES = ("read", "run", "buy", "manage", "meter", "admin", "worker")
 CUSTOMER_SCOPES = SCOPES[:4]  # the others reach every account
 OVERLAP = timedelta(days=1)  # for which the key before a rotation stays good
 USED_STEP = timedelta(minutes=1)  # last use is kept no more precisely: a write less for each call

@@ -3,16 +3,14 @@
 import secrets
 import socket
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from . import app, database, embedded, logs
 from .keys import SCOPES
-from .payments import Report
 from .services import Services
-from .settings import REAL, Settings
+from .settings import Settings
 
 ADMIN = "admin@localhost"
 
@@ -78,22 +76,6 @@ def serve(
             if "ticker" in flask.extensions:
                 flask.extensions["ticker"].stop()
             engine.dispose()
-
-
-def reconcile(days: int) -> Report:
-    """Handles the events of so many days that Stripe had and that never came.
-
-    Raises:
-        RuntimeError: No Stripe is configured; a simulator lives in its server alone.
-    """
-    settings = Settings.read()
-    if settings.simulated:
-        raise RuntimeError(
-            f"{', '.join(REAL)} are required, got none: events of the simulator are in its server. "
-            "Set them, or look at the dashboard."
-        )
-    services = app.create_app(settings._replace(ticks=False)).extensions["services"]
-    return services.payments.reconcile(services.clock() - timedelta(days=days))
 
 
 def _first(services: Services, admin: str, say: Callable[[str], None]) -> None:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+import limits
+
 from . import embedded
 from .ledger import CREDIT
 
@@ -115,10 +117,26 @@ class Settings(NamedTuple):
             oidc_issuer=given.get("OIDC_ISSUER"),
             oidc_client_id=given.get("OIDC_CLIENT_ID"),
             oidc_client_secret=given.get("OIDC_CLIENT_SECRET"),
-            rate_limit=given.get("RATE_LIMIT", "600 per minute"),
+            rate_limit=_limit(given.get("RATE_LIMIT", "600 per minute")),
             rate_limit_storage=given.get("RATE_LIMIT_STORAGE", "memory://"),
-            proxies=int(given.get("PROXIES", "0")),
+            proxies=_number("PROXIES", given.get("PROXIES", "0")),
         )
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{name} must be a whole number, got {text!a:.40}. Write digits.")
+    return int(text)
+
+
+def _limit(text: str) -> str:
+    try:
+        limits.parse_many(text)
+    except ValueError as error:
+        raise ValueError(
+            f"RATE_LIMIT must be like 600 per minute, got {text!a:.60}. Write it like that."
+        ) from error
+    return text
 
 
 def _kept_secret(path: Path) -> str:
@@ -141,7 +159,7 @@ def _packs(path: Path, currency: str) -> tuple[Pack, ...]:
             )
             for row in rows
         )
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError) as error:
         raise ValueError(
             f"packs with id, credits and price_minor are required in {path}, got {error!r}. "
             f"Write it like {PACKS.name} of the package."
