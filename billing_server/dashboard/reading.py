@@ -28,6 +28,9 @@ HOLDS = """SELECT h.held_at, h.expires_at, h.amount, h.run, l.workflow FROM ledg
 SPENDING = """SELECT api_key, coalesce(sum(amount) FILTER (WHERE day = :day), 0)::bigint,
     sum(amount)::bigint FROM ledger.spending
     WHERE account_id = :a AND day >= date_trunc('month', CAST(:day AS date)) GROUP BY api_key"""
+# Days are few however many runs there are.
+BURNT = """SELECT coalesce(sum(amount), 0)::bigint FROM ledger.spending
+    WHERE account_id = :a AND day > :since"""
 BALANCES = "SELECT id, available, held, frozen, seq FROM ledger.account WHERE id = ANY(:ids)"
 UNSENT = "SELECT count(*), min(at) FROM ledger.outbox WHERE sent_at IS NULL"
 BATCH = 1000  # rows of a CSV file that are read at once

@@ -31,10 +31,8 @@ STATEMENT_COLUMNS = "at movement kind of grant book credits run key reason"
 def overview() -> str:
     """Shows what there is, how long it lasts, and what the last runs cost."""
     parts, account = services(), g.person.account
-    now = parts.clock()
-    balance = parts.ledger.balance(account)
-    spent = parts.usage.by(account, now - timedelta(days=BURN_DAYS), now, "day")
-    burn = sum(one.amount for one in spent) / BURN_DAYS
+    balance, since = parts.ledger.balance(account), today().date() - timedelta(days=BURN_DAYS)
+    burn = reading.rows(reading.BURNT, a=account, since=since)[0][0] / BURN_DAYS
     return render_template(
         "dashboard/overview.html",
         balance=balance,

@@ -320,6 +320,33 @@ def test_unspent_credits_are_refunded(site, visitor, account, bought):
     assert "The refund is on its way." in visitor.text(answer.location)
 
 
+def test_a_refund_that_is_sent_twice_is_one(site, visitor, account, bought):
+    for _ in range(2):
+        visitor.post(f"/credits/{bought}/refund", amount="4", key="refund-1")
+    assert site.ledger.balance(account).available == 6 * CREDIT
+    assert [one["amount"] for one in site.simulator.world.all("refund")] == [400]
+
+
+def test_more_than_is_unspent_is_not_refunded(site, visitor, account, bought, words):
+    site.run(account, 1_000_000)
+    answer = visitor.post(f"/credits/{bought}/refund", amount="9.5", key="refund-1")
+    assert answer.status_code in (402, 409)
+    assert "Unspent and free to give back: 9.00 credits, about $9.00." in words(answer)
+    assert site.ledger.balance(account).available == 9 * CREDIT
+
+
+def test_an_order_whose_outcome_is_unknown_is_sent_again_with_its_key(site, visitor, words):
+    lost = {"at": "POST /v1/checkout/sessions", "kind": "lost_after", "times": 9}
+    site.simulator.world.faults[:] = [lost]
+    answer = visitor.post("/credits/buy", pack="ten", key="key-1")
+    assert answer.status_code == 503
+    assert "Send the form again: nothing happens twice." in words(answer)
+    assert answer.text.count('value="key-1"') == 1
+    site.simulator.world.faults.clear()
+    assert "On to Stripe" in words(visitor.post("/credits/buy", pack="ten", key="key-1"))
+    assert len(site.simulator.world.all("checkout.session")) == 1
+
+
 def test_auto_top_up_is_set_and_shown(site, visitor, account, bought):
     form = {"threshold": "2.5", "pack": "fifty", "cap": "120.50"}
     assert visitor.post("/credits/top-up", enabled="yes", **form).status_code == 303
