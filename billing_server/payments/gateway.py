@@ -13,6 +13,7 @@ from .values import RefusedError, SignatureError, UnknownOutcomeError
 
 API_VERSION = "2026-10-28.endive"
 TOLERANCE_S = 300  # of a webhook's time, either way: the SDK takes any time in the future
+DAY_S = 86_400  # our clock may have been wrong when an order was written
 PAGE = 100  # Stripe's largest
 HANDLED = (  # what the webhook endpoint must be subscribed to; events.list takes 20 at most
     "checkout.session.completed",
@@ -259,7 +260,7 @@ class Gateway:
 
     def find_payment(self, customer: str, order: str, since: datetime) -> str | None:
         """Returns the payment of an order whose idempotency key no longer tells."""
-        what = {"customer": customer, "created": {"gte": int(since.timestamp()) - TOLERANCE_S}}
+        what = {"customer": customer, "created": {"gte": int(since.timestamp()) - DAY_S}}
         payments = self._pages(self._v1.payment_intents.list, what)
         return next((one["id"] for one in payments if _metadata(one, "order") == order), None)
 

@@ -194,6 +194,8 @@ class Settlement(Office):
             if row.movement is not None:
                 kind, key = f"dispute_{seen.state}", f"dispute-{seen.state}:{seen.id}"
                 self._ledger.post(connection, Request(kind, account, key, names=row.movement))
+                if seen.state == "lost":
+                    self._take_rest(connection, order, row)
             told.append(seen.state)
         elif row.state == "lost" and seen.state == "won":
             told.append("won after it was lost: grant what was clawed back")
@@ -201,6 +203,19 @@ class Settlement(Office):
             what = {"order": order.id, "dispute": seen.id, "state": state}
             for topic in ("dispute", "operator") if state in DISPUTES else ("operator",):
                 self._tell(connection, account, topic, f"{seen.id}:{state}", **what)
+
+    def _take_rest(self, connection: sa.Connection, order: Any, dispute: Any) -> None:
+        """Takes what came back after a dispute began: a refund that failed meanwhile."""
+        back = run(connection, SENT_BACK, id=order.id).one().micro
+        due = -(-order.credits_micro * dispute.amount_minor // order.paid_minor)
+        sql = "SELECT amount FROM ledger.movement WHERE account_id = :a AND seq = :s"
+        values = {"a": order.account_id, "s": dispute.movement}
+        taken = run(connection, sql, **values).scalar_one()
+        values = {"a": order.account_id, "g": order.grant_seq}
+        unspent = run(connection, UNSPENT, **values).scalar_one()
+        rest = min(due - taken, order.credits_micro - back - taken, unspent)
+        key = f"dispute-rest:{dispute.id}"
+        self._try(connection, Request("refund", order.account_id, key, rest, order.grant_seq))
 
     def _try(self, connection: sa.Connection, request: Request) -> Movement | None:
         """Posts what the ledger may refuse: money has moved, whatever it says."""

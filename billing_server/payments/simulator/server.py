@@ -56,6 +56,7 @@ def start(
         clock: Dates what happens, in seconds since 1970.
     """
     app = Flask(__name__)
+    port = port or _last_port(file)
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     world = World(f"http://127.0.0.1:{server.server_port}", clock, file)
     app.register_blueprint(pages.pages(world))
@@ -64,6 +65,20 @@ def start(
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     return Simulator(world.url, world, delivery, server, thread)
+
+
+def _last_port(file: Path | None) -> int:
+    """Returns the port of the last time, so that addresses given then are still good."""
+    if file is None or not file.exists():
+        return 0
+    port = json.loads(file.read_text(encoding="utf-8"))["port"]
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
 
 class _Quiet(WSGIRequestHandler):

@@ -60,6 +60,7 @@ class World:
         """Writes everything down, for after a restart."""
         if self._file is not None:
             kept = {"things": self.things, "events": self.events, "answers": self.answers}
+            kept["port"] = int(self.url.rpartition(":")[2])
             fresh = self._file.with_suffix(".new")
             fresh.write_text(json.dumps(kept), encoding="utf-8")
             fresh.replace(self._file)

@@ -103,6 +103,19 @@ def test_a_refund_before_the_dispute_is_not_taken_twice(shop, disputed, clean):
     assert shop.available() == 0
 
 
+def test_a_refund_that_fails_while_the_rest_is_disputed_is_not_a_gift(shop, disputed, clean):
+    order, payment = disputed
+    shop.payments.refund(shop.account, order, 4 * CREDIT, key="k")
+    dispute = shop.bank("dispute", payment)["id"]
+    shop.deliver()
+    shop.bank("fail_refund", shop.things("refund")[0]["id"])
+    shop.deliver()
+    assert shop.ledger.balance(shop.account).frozen == 10 * CREDIT
+    shop.bank("lost", dispute)
+    shop.deliver(times=2)
+    assert (shop.available(), shop.ledger.balance(shop.account).frozen) == (0, 0)
+
+
 def test_auto_top_up_ends_with_a_dispute(shop, disputed):
     _, payment = disputed
     what = {"threshold_micro": 50 * CREDIT, "pack_id": "ten", "monthly_cap_minor": 5_000}

@@ -127,8 +127,12 @@ def test_its_state_outlives_it(tmp_path, clock):
     made = requests.post(f"{first.url}/v1/customers", headers=HEADERS, timeout=10).json()
     first.stop()
     second = simulator.start(file=file)
+    assert second.url == first.url  # links that were given away are still good
     url = f"{second.url}/v1/customers/{made['id']}"
     assert requests.get(url, headers=HEADERS, timeout=10).json() == made
+    third = simulator.start(file=file)
+    assert third.url != second.url
+    third.stop()
     second.stop()
 
 

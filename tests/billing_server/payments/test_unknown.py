@@ -172,6 +172,32 @@ def test_one_order_that_cannot_be_finished_does_not_hold_up_the_others(shop, clo
     assert (shop.state(first.order), shop.state(second.order)) == ("open", "paid")
 
 
+def test_attack_28_a_clock_that_jumps_charges_nobody_twice(shop, clock, clean):
+    clock.advance(hours=10)
+    low(shop)
+    shop.fault({"at": "POST /v1/payment_intents", "kind": "lost_after"})
+    shop.payments.due()
+    clock.advance(hours=-10)
+    until_settled(shop, clock)
+    clock.advance(hours=20)
+    until_settled(shop, clock)
+    charged = [one for one in shop.things("payment_intent") if one["status"] == "succeeded"]
+    assert (len(charged), len(shop.grants())) == (2, 2)
+
+
+def test_a_database_that_is_away_is_an_unavailable_one(shop):
+    from dressform.billing_server.ledger import UnavailableError
+
+    shop.payments._engine = sa.create_engine("postgresql+psycopg://x@127.0.0.1:9/x")
+    with pytest.raises(UnavailableError, match="a database that answers is required"):
+        shop.payments.purchases(shop.account)
+
+
+def test_a_transaction_that_is_open_while_stripe_is_asked_would_be_seen(shop):
+    with shop.payments._transaction(), pytest.raises(AssertionError, match="a transaction is open"):
+        shop.payments._gateway.find_session("pi_1")
+
+
 # Death between any two steps
 
 
