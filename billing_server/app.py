@@ -15,6 +15,8 @@ from .keys import Keys
 from .ledger import Ledger
 from .ledger.book import utc_now
 from .payments import Gateway, Payments, simulator
+from .runs import worker_api
+from .runs.hosting import Hosting
 from .services import Services
 from .settings import Settings
 from .ticker import Ticker
@@ -78,6 +80,7 @@ def create_app(
         identity=People(engine, ledger, clock),
         keys=Keys(engine, clock),
         usage=Usage(engine),
+        hosting=Hosting.make(engine, ledger, clock, settings.data),
     )
     app.extensions["services"] = services
     logs.register(app)
@@ -85,7 +88,7 @@ def create_app(
     browser.register(app)
     sign_in.register(app, settings)
     api.register(app)
-    for part in (metrics, webhooks, dashboard):
+    for part in (metrics, webhooks, dashboard, worker_api):
         app.register_blueprint(part.blueprint)
     throttle.register(app, settings)
     if settings.url.startswith("https://"):

@@ -15,6 +15,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .identity.people import People
     from .keys import Keys
+    from .runs.hosting import Hosting
     from .usage import Usage
 
 
@@ -29,6 +30,7 @@ class Services(NamedTuple):
     identity: People
     keys: Keys
     usage: Usage
+    hosting: Hosting
 
 
 def services() -> Services:

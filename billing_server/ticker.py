@@ -48,6 +48,7 @@ class Ticker:
             lock = connection.execute(sa.text("SELECT pg_try_advisory_lock(:n)"), {"n": LOCK})
             if lock.scalar_one():
                 self._do("expire", self._services.ledger.expire_due)
+                self._do("runs", self._services.hosting.due)
                 self._do("payments", self._services.payments.due)
                 self._do("mails", lambda: mails.deliver(self._services), every_s=MAILS_S)
                 self._do("anchor", self._anchor, every_s=ANCHOR_S)

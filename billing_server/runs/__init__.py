@@ -1,0 +1,1 @@
+"""Hosted runs: submitted by customers, worked on by workers, charged once."""

@@ -1,0 +1,269 @@
+"""The worker protocol, version 1: JSON over HTTPS, and only ever asked for by the worker."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, TypeVar
+
+from flask import Blueprint, Response, jsonify, request, send_file
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+
+from .. import problems
+from ..api.calls import caller
+from ..assets.book import MAX_BYTES
+from ..problems import CallError
+from ..services import services
+from .attempts import Step
+from .values import HEARTBEAT_S, LEASE_S, MAX_WAIT_S, PHASES, RunError
+
+PATH = "/api/worker/v1"
+CHUNK = 1 << 20
+MAX_TOLD = 8 << 20  # bytes of a call: an introduction names thousands of classes and models
+MAX_MESSAGE = 2000  # characters of what went wrong that are kept
+
+blueprint = Blueprint("worker", __name__, url_prefix=PATH)
+blueprint.register_error_handler(
+    RunError, lambda error: problems.answer(error.status, error.code, str(error), **error.details)
+)
+View = Callable[..., Any]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Phases = dict[Literal[PHASES], Annotated[int, Field(ge=0, le=10**12)]]  # type: ignore[valid-type]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+T = TypeVar("T", bound=BaseModel)
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)  # the protocol may only grow
+
+
+class Model(_In):
+    """A model that a worker has."""
+
+    folder: Name
+    name: Name
+    sha256: str | None = None
+
+
+class HelloIn(_In):
+    """What a worker is."""
+
+    protocol: Literal[1]
+    name: Name
+    gpu_class: Name
+    gpu: dict[str, Any]
+    speed: dict[str, Any] = {}
+    calibrated_at: str | None = None
+    environment: dict[str, Any]
+    node_classes: Annotated[dict[Name, Name], Field(max_length=20_000)]
+    models: Annotated[list[Model], Field(max_length=20_000)]
+
+
+class LeaseIn(_In):
+    """What a worker has in memory."""
+
+    worker: Name
+    resident: Annotated[list[Name], Field(max_length=200)] = []
+    free_vram_bytes: Annotated[int, Field(ge=0, le=2**60)] | None = None
+    wait_s: Annotated[float, Field(ge=0, le=MAX_WAIT_S)] = 0.0
+
+
+class GoodbyeIn(_In):
+    """Who wants no more."""
+
+    worker: Name
+
+
+class StepIn(_In):
+    """How far a node is."""
+
+    node: Name
+    value: Number
+    max: Annotated[Number, Field(gt=0)]
+
+
+class _Told(_In):
+    token: Name
+    gpu_ms: StrictInt
+    phases: Phases = {}
+
+    @property
+    def spent(self) -> dict[str, int]:
+        """Milliseconds by phase."""
+        return {str(name): ms for name, ms in self.phases.items()}
+
+
+class HeartbeatIn(_Told):
+    """How far a run is."""
+
+    phase: Literal[PHASES]  # type: ignore[valid-type]
+    progress: Annotated[list[StepIn], Field(max_length=2000)] = []
+    free_vram_bytes: Annotated[int, Field(ge=0, le=2**60)] | None = None
+    resident: Annotated[list[Name], Field(max_length=200)] | None = None
+
+
+class OutputIn(_In):
+    """A file that was sent before."""
+
+    asset: Name
+
+
+class CompleteIn(_Told):
+    """What a run made."""
+
+    outputs: Annotated[list[OutputIn], Field(max_length=2000)] = []
+
+
+class FailIn(_Told):
+    """Why it ended."""
+
+    fault: Literal["workflow", "worker"]
+    code: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.-]+$")]
+    message: str
+    node: Annotated[str, Field(max_length=200)] | None = None
+
+
+def _call(rule: str, takes: type[T] | None = None) -> Callable[[View], View]:
+    """Makes a view a call of the protocol: only for keys with the scope `worker`."""
+    method, path = rule.split()
+
+    def decorate(view: View) -> View:
+        @blueprint.route(path, methods=[method], endpoint=view.__name__)
+        @functools.wraps(view)
+        def called(**kwargs: Any) -> Any:
+            if "worker" not in caller().scopes:
+                text = "The scope worker is required, got others. Use the key of a worker."
+                raise CallError(403, "scope", text)
+            if takes is not None:
+                request.max_content_length = MAX_TOLD
+                try:
+                    kwargs["body"] = takes.model_validate_json(request.get_data())
+                except ValidationError as error:
+                    first = error.errors(include_input=False, include_url=False)[0]
+                    where = ".".join(str(one) for one in first["loc"]) or "The body"
+                    text = f"{where} is not right: {first['msg']}. Update worker or server."
+                    raise CallError(422, "invalid", text) from None
+            return view(**kwargs)
+
+        return called
+
+    return decorate
+
+
+@_call("POST /hello", HelloIn)
+def hello(body: HelloIn) -> Any:
+    """Introduces a worker."""
+    at = {one.sha256: f"{one.folder}/{one.name}" for one in body.models if one.sha256}
+    about = body.model_dump(include={"gpu", "speed", "calibrated_at", "environment"})
+    worker = services().hosting.leases.hello(
+        caller().id,
+        body.name,
+        body.gpu_class,
+        about=about,
+        environment=str(body.environment.get("digest", "")),
+        node_classes=body.node_classes,
+        models=[f"{one.folder}/{one.name}" for one in body.models],
+        digests=at,
+    )
+    return {"worker": worker, "heartbeat_s": HEARTBEAT_S, "lease_s": LEASE_S}
+
+
+@_call("POST /goodbye", GoodbyeIn)
+def goodbye(body: GoodbyeIn) -> Any:
+    """Drains a worker."""
+    services().hosting.leases.goodbye(caller().id, body.worker)
+    return {}
+
+
+@_call("POST /lease", LeaseIn)
+def lease(body: LeaseIn) -> Any:
+    """Waits for a run that suits a worker."""
+    found = services().hosting.leases.lease(
+        caller().id, body.worker, body.resident, body.free_vram_bytes, body.wait_s
+    )
+    if found is None:
+        return "", 204
+    inputs = [
+        {
+            "name": one["name"],
+            "asset": one["asset"],
+            "url": f"{PATH}/runs/{found.run}/inputs/{one['asset']}",
+            "blake3": one["hash"],
+            "bytes": one["bytes"],
+        }
+        for one in found.inputs
+    ]
+    told = found._asdict() | {"inputs": inputs, "models": [], "lease_s": LEASE_S}
+    return jsonify(told | {"tenant": str(found.tenant)})
+
+
+@_call("POST /runs/<run>/heartbeat", HeartbeatIn)
+def heartbeat(run: str, body: HeartbeatIn) -> Any:
+    """Renews a lease."""
+    answer = services().hosting.attempts.heartbeat(
+        run,
+        body.token,
+        body.gpu_ms,
+        phase=body.phase,
+        phases=body.spent,
+        progress=[Step(one.node, one.value, one.max) for one in body.progress],
+        resident=body.resident,
+        free_vram=body.free_vram_bytes,
+    )
+    return answer._asdict() | {"lease_s": LEASE_S}
+
+
+@_call("POST /runs/<run>/complete", CompleteIn)
+def complete(run: str, body: CompleteIn) -> Any:
+    """Ends a run with its outputs."""
+    outputs = [one.asset for one in body.outputs]
+    attempts = services().hosting.attempts
+    attempts.complete(run, body.token, body.gpu_ms, body.spent, outputs)
+    return {}
+
+
+@_call("POST /runs/<run>/fail", FailIn)
+def fail(run: str, body: FailIn) -> Any:
+    """Ends an attempt that failed."""
+    services().hosting.attempts.fail(
+        run,
+        body.token,
+        body.gpu_ms,
+        body.spent,
+        fault=body.fault,
+        code=body.code,
+        message=body.message.replace("\0", "")[:MAX_MESSAGE],
+        node=body.node,
+    )
+    return {}
+
+
+@_call("PUT /runs/<run>/outputs/<digest>")
+def output(run: str, digest: str) -> Any:
+    """Takes a file that a run made."""
+    parts, told = services().hosting, request.args
+    of = parts.attempts.check(run, told.get("token", ""))
+    request.max_content_length = MAX_BYTES
+    asset = parts.assets.output(
+        of.account,
+        run,
+        of.attempt,
+        digest,
+        _chunks(),
+        node=told.get("node", "")[:200],
+        name=told.get("name", ""),
+        type_=told.get("type", "output")[:20],
+    )
+    return {"asset": asset.id}
+
+
+@_call("GET /runs/<run>/inputs/<asset>")
+def input_file(run: str, asset: str) -> Response:
+    """Gives a file that a run reads."""
+    parts = services().hosting
+    of = parts.attempts.check(run, request.args.get("token", ""))
+    found = parts.assets.of_input(of.account, run, asset)
+    return send_file(parts.assets.path(found), mimetype="application/octet-stream", max_age=0)
+
+
+def _chunks() -> Iterator[bytes]:
+    while chunk := request.stream.read(CHUNK):
+        yield chunk
