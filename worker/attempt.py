@@ -59,7 +59,7 @@ class Attempt:
         self._max_gpu_ms = lease.max_gpu_ms
         self._fence_at = clock() + lease.lease_s / 2
         self._progress: dict[str, tuple[float, float]] = {}
-        self._prompt_id = ""
+        self._prompt_id = self._node = ""
         self._command = "go"
         self._ending = asyncio.Event()
         self._handed_back = asyncio.Event()
@@ -135,13 +135,12 @@ class Attempt:
             self._ending.set()
 
     async def _state(self) -> dict[str, Any]:
-        progress, self._progress = self._progress, {}
         phases = self._meter.phases()
         return {
             "gpu_ms": phases["executing"],
             "phase": self._meter.phase,
             "phases": phases,
-            "progress": [{"node": n, "value": v, "max": m} for n, (v, m) in progress.items()],
+            "progress": [{"node": n, "value": v, "max": m} for n, (v, m) in self._progress.items()],
             "free_vram_bytes": await self._child.free_vram() if self._child.alive else 0,
             "resident": sorted(self._child.resident | self._cache.held().keys()),
         }
@@ -204,7 +203,10 @@ class Attempt:
         await child.ready(lease.tenant)
         child.lease(max(0.0, self._fence_at - self._clock()))
         names = {one.name for one in lease.inputs}
-        prompt = screen.prepare(lease.workflow, child.schemas, names, again=child.runs > 0)
+        weights = {one.name for one in lease.models}
+        prompt = screen.prepare(
+            lease.workflow, child.schemas, names, weights=weights, again=child.runs > 0
+        )
         child.runs += 1
 
         async def fetch(url: str, take: Callable[[bytes], object], most_bytes: int) -> None:
@@ -268,11 +270,14 @@ class Attempt:
 
     def _take(self, event: Event, prompt: dict[str, dict[str, Any]]) -> None:
         if event.kind == "node":
+            if self._node:  # what comes next says that it is done
+                self._progress[self._node] = (1.0, 1.0)
+            self._node = event.node
             kind = prompt.get(event.node, {}).get("class_type", "")
             self._meter.node(kind, self._loading)
             self._progress[event.node] = (0.0, 1.0)
         elif event.kind == "progress":
-            self._progress[event.node] = (event.value, event.maximum)
+            self._progress[event.node] = (event.value, max(event.maximum, 1.0))
         else:
             self._progress[event.node] = (1.0, 1.0)
 

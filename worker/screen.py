@@ -17,18 +17,21 @@ def prepare(
     schemas: Mapping[str, Any],
     files: Collection[str],
     *,
+    weights: Collection[str] = (),
     again: bool,
 ) -> dict[str, dict[str, Any]]:
     """Returns the prompt that ComfyUI gets.
 
     Every input that names a file has to name one that came with the run, letter by letter: so
     neither a path nor `x.png [output]` reaches ComfyUI. The server looks for the same; this holds
-    where the server is wrong.
+    where the server is wrong. A choice of nothing names a file too: ComfyUI was asked for its
+    nodes while its folders were empty.
 
     Args:
         workflow: In API format.
         schemas: Of ComfyUI's nodes.
         files: Names of the run's inputs.
+        weights: Names of the run's own weights.
         again: Whether this ComfyUI has run something already. Then nodes that save get an input
             that they do not know: a saved file that was wiped must not be taken for there.
 
@@ -46,7 +49,7 @@ def prepare(
                 f"node {node} must be known here, got {kind!a:.80}. Compare the packs of workers.",
             )
         inputs = {name: value for name, value in inputs.items() if name not in SECRETS}
-        _require_files(node, schema, inputs, files)
+        _require_files(node, schema, inputs, files, weights)
         if again and schema.get("output_node"):
             inputs[NONCE] = secrets.token_hex(8)
         prompt[node] = {"class_type": kind, "inputs": inputs}
@@ -82,14 +85,20 @@ def _parts(node: str, told: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _require_files(
-    node: str, schema: dict[str, Any], inputs: dict[str, Any], files: Collection[str]
+    node: str,
+    schema: dict[str, Any],
+    inputs: dict[str, Any],
+    files: Collection[str],
+    weights: Collection[str],
 ) -> None:
     pending = widgets.declared(schema)
     while pending:
         entry = pending.pop()
         value = inputs.get(entry.name)
         pending += widgets.choice_inputs(entry, value)
-        if entry.uploads and entry.name in inputs and not (type(value) is str and value in files):
+        empty = entry.kind == "COMBO" and entry.options.get("options") == []
+        good = [*files, *(() if entry.uploads else weights)]
+        if (entry.uploads or empty) and entry.name in inputs and value not in good:
             raise WorkflowError(
                 "file_input",
                 f"{entry.name} must be a file that came with the run, got {value!a:.80}. Upload it "

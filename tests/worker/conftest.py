@@ -388,6 +388,12 @@ def options(program, data):
     return make
 
 
+@pytest.fixture(scope="session")
+def simulator():
+    """The class of the server's simulator."""
+    return Simulator
+
+
 @pytest.fixture
 def play(options, monkeypatch):
     """A function that runs `act(server, shift)` beside a worker, and returns both at its end."""

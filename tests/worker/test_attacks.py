@@ -1,0 +1,430 @@
+"""Attacks on the worker, each by its number in the list of the design."""
+
+import asyncio
+import io
+import json
+import logging
+import struct
+
+import pytest
+from dressform.worker import child, inputs, outputs, protocol, screen, weights
+from PIL import Image
+
+SCHEMAS = {
+    "LoadImage": {"input": {"required": {"image": ["COMBO", {"image_upload": True}]}}},
+    "LoadLatent": {"input": {"required": {"latent": [[]]}}},
+    "LoadLora": {"input": {"required": {"lora_name": ["COMBO", {"options": []}]}}},
+    "Pick": {
+        "input": {
+            "required": {
+                "way": [
+                    "COMFY_DYNAMICCOMBO_V3",
+                    {
+                        "options": [
+                            {
+                                "key": "file",
+                                "inputs": {
+                                    "required": {"image": ["COMBO", {"image_upload": True}]}
+                                },
+                            }
+                        ]
+                    },
+                ]
+            }
+        }
+    },
+    "Save": {"input": {"required": {"images": ["IMAGE", {}]}}, "output_node": True},
+}
+PATHS = [
+    "../secret.png",
+    "/etc/passwd",
+    "..\\secret.png",
+    "%2e%2e%2fsecret.png",
+    "a.png\0.txt",
+    "//host/share/a.png",
+    "sub/a.png",
+    "",
+    ["a.png"],
+    {"image": "a.png"},
+    0,
+    None,
+]
+ANNOTATED = [
+    "a.png [output]",
+    "a.png [temp]",
+    "a.png [input]",
+    "b.png [output]",
+    "a.png [output] [temp]",
+]
+
+
+def node(class_type, /, **given):
+    return {"1": {"class_type": class_type, "inputs": given}}
+
+
+@pytest.mark.parametrize("value", PATHS, ids=repr)
+def test_attack_4_no_path_reaches_a_file_input(value):
+    for workflow in (
+        node("LoadImage", image=value),
+        node("LoadLatent", latent=value),
+        node("Pick", **{"way": "file", "way.image": value}),
+    ):
+        with pytest.raises(protocol.WorkflowError, match="must be a file that came with the run"):
+            screen.prepare(workflow, SCHEMAS, {"a.png"}, again=False)
+
+
+@pytest.mark.parametrize("value", ANNOTATED)
+def test_attack_5_no_annotated_name_reaches_a_file_input(value):
+    with pytest.raises(protocol.WorkflowError) as caught:
+        screen.prepare(node("LoadImage", image=value), SCHEMAS, {"a.png"}, again=False)
+    assert (caught.value.code, caught.value.node) == ("file_input", "1")
+
+
+def test_file_that_came_with_the_run_passes():
+    prompt = screen.prepare(node("LoadImage", image="a.png"), SCHEMAS, {"a.png"}, again=True)
+    assert prompt == node("LoadImage", image="a.png")
+    lora = node("LoadLora", lora_name="mine.safetensors")
+    with pytest.raises(protocol.WorkflowError):
+        screen.prepare(lora, SCHEMAS, {"a.png"}, again=False)
+    weights = {"mine.safetensors"}
+    assert screen.prepare(lora, SCHEMAS, {"a.png"}, weights=weights, again=False) == lora
+
+
+def test_node_that_is_not_here_is_the_worker_s_fault():
+    with pytest.raises(protocol.WorkerError, match="must be known here, got 'Other'"):
+        screen.prepare(node("Other"), SCHEMAS, (), again=False)
+
+
+@pytest.mark.parametrize(
+    "told", [None, [], {}, {"class_type": 3}, {"class_type": "Save", "inputs": 3}]
+)
+def test_node_of_no_shape_is_the_workflow_s_fault(told):
+    with pytest.raises(protocol.WorkflowError, match="must have a class_type"):
+        screen.prepare({"1": told}, SCHEMAS, (), again=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../a.png", "a/b.png", "a\\b.png", "a\0.png", "", ".", "..", "a.png.", " a.png", ".a"),
+        *("nul.png", "a.png [output]", "c:a.png", "x" * 256, "a\n.png", "LPT1"),
+    ],
+    ids=ascii,
+)
+def test_attack_4_no_input_of_a_lease_leaves_its_folder(name):
+    with pytest.raises(protocol.WorkflowError, match="must be one plain name"):
+        protocol.require_plain(name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "ünï code 中.png", "nullable.png", "a (1).png"])
+def test_plain_names_pass(name):
+    assert protocol.require_plain(name) == name
+
+
+@pytest.mark.parametrize("file", ["../up.png", "/etc/passwd", "a/../../up.png", "sub", "gone.png"])
+def test_attack_6_nothing_is_taken_from_outside_the_output_folder(tmp_path, file):
+    (tmp_path / "output" / "sub").mkdir(parents=True)
+    (tmp_path / "up.png").write_bytes(b"secret")
+    history = {"outputs": {"1": {"images": [{"filename": file, "type": "output"}]}}}
+    with pytest.raises((protocol.WorkflowError, protocol.WorkerError)):
+        outputs.gather(history, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["models", "custom_nodes", "..", "user"])
+def test_attack_6_only_two_folders_put_out(tmp_path, kind):
+    (tmp_path / kind).mkdir(exist_ok=True)
+    (tmp_path / kind / "a.png").write_bytes(b"secret")
+    history = {"outputs": {"1": {"images": [{"filename": "a.png", "type": kind}]}}}
+    with pytest.raises(protocol.WorkflowError, match="must lie in the run's own folder"):
+        outputs.gather(history, tmp_path)
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["file", "folder"])
+def test_attack_6_no_link_is_followed(tmp_path, deep):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"secret")
+    if deep:
+        (tmp_path / "output" / "sub").symlink_to(tmp_path / "elsewhere")
+    else:
+        (tmp_path / "output" / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    entry = {"filename": "a.png", "subfolder": "sub" if deep else "", "type": "output"}
+    with pytest.raises(protocol.WorkflowError, match="must lie in the run's own folder"):
+        outputs.gather({"outputs": {"1": {"images": [entry]}}}, tmp_path)
+
+
+def test_attack_6_link_in_the_output_folder_fails_the_run(play, one_node, data):
+    async def act(server, shift):
+        server.add({"1": one_node("Link", to="/etc/hostname")})
+        await server.until(lambda: server.ended)
+
+    server, _ = play(act)
+    [end] = server.ended["r1"]
+    assert (end["fault"], end["code"]) == ("workflow", "output_place")
+    assert server.assets == {}
+
+
+def test_outputs_are_listed_once_with_their_folder(tmp_path):
+    (tmp_path / "output" / "sub").mkdir(parents=True)
+    (tmp_path / "output" / "sub" / "a.png").write_bytes(b"x")
+    entry = {"filename": "a.png", "subfolder": "sub", "type": "output"}
+    shown = {"filename": "in.png", "type": "input"}
+    history = {"outputs": {"1": {"images": [entry, entry, shown], "text": ["a"], "n": 1}}}
+    [file] = outputs.gather(history, tmp_path)
+    assert (file.node, file.name, file.type) == ("1", "sub/a.png", "output")
+
+
+def pickle_file(path):
+    path.write_bytes(b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nq\x00.")
+
+
+def head_of(path, head, body=b""):
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+def tensor(begin, end, shape=(2,), dtype="F32"):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+
+
+def test_attack_7_pickle_is_no_safetensors(tmp_path):
+    path = tmp_path / "a.safetensors"
+    pickle_file(path)
+    with pytest.raises(protocol.WorkflowError, match="must be a whole safetensors file"):
+        weights.scan(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ({"a": tensor(0, 8)}, b"1234"),
+        ({"a": tensor(0, 8)}, b"12345678 and a program"),
+        ({"a": tensor(0, 8), "b": tensor(4, 12)}, b"x" * 12),
+        ({"a": tensor(4, 12)}, b"x" * 12),
+        ({"a": tensor(0, 8, shape=(3,))}, b"x" * 8),
+        ({"a": tensor(0, 8, dtype="OBJECT")}, b"x" * 8),
+        ({"a": tensor(0, 8, shape=(-1, -2))}, b"x" * 8),
+        ({"a": tensor(0, 8, shape=(2.0,))}, b"x" * 8),
+        ({"a": tensor(0, 8) | {"code": "import os"}}, b"x" * 8),
+        ({"__metadata__": {"a": ["x"]}}, b""),
+        ({"a": "x"}, b""),
+        (["a"], b""),
+        ({"a": tensor(0, 0, shape=(2**40, 2**40, 0))}, b"x"),
+    ],
+    ids=range(13),
+)
+def test_attack_7_head_that_lies_is_refused(tmp_path, head, body):
+    head_of(tmp_path / "a", head, body)
+    with pytest.raises(protocol.WorkflowError, match="must be a whole safetensors file"):
+        weights.scan(tmp_path / "a")
+
+
+def test_good_safetensors_file_passes(tmp_path):
+    head = {
+        "__metadata__": {"a": "b"},
+        "b": tensor(8, 12, shape=(), dtype="F32"),
+        "a": tensor(0, 8),
+    }
+    head_of(tmp_path / "a", head, b"x" * 12)
+    assert weights.scan(tmp_path / "a") == head
+    head_of(tmp_path / "a", {})
+    assert weights.scan(tmp_path / "a") == {}
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**40, 2**63, 101])
+def test_attack_7_head_of_an_impossible_length_is_refused(tmp_path, length):
+    (tmp_path / "a").write_bytes(struct.pack("<Q", length) + b"{}" + b" " * 98)
+    with pytest.raises(protocol.WorkflowError, match="must be a whole safetensors file"):
+        weights.scan(tmp_path / "a")
+
+
+def bomb(kind, size=(20_000, 20_000)):
+    stream = io.BytesIO()
+    Image.new("1", size).save(stream, kind)
+    return stream.getvalue()
+
+
+def frames(count, size=(2000, 2000)):
+    stream = io.BytesIO()
+    pictures = [Image.new("P", size, color=number % 2) for number in range(count)]
+    pictures[0].save(stream, "GIF", save_all=True, append_images=pictures[1:])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_attack_11_picture_that_would_unpack_to_too_much_is_refused(tmp_path, kind):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(bomb(kind))
+    assert path.stat().st_size < 60_000_000
+    with pytest.raises(protocol.WorkflowError, match="pixels at most") as caught:
+        inputs.check(path)
+    assert caught.value.code == "input_size"
+
+
+def test_attack_11_frames_count_together(tmp_path):
+    path = tmp_path / "many.gif"
+    path.write_bytes(frames(40))
+    with pytest.raises(protocol.WorkflowError, match="2000x2000 in 40 frames"):
+        inputs.check(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"<!doctype html><script>alert(1)</script>",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        b"PK\x03\x04 a zip",
+        b"\x89PNG\r\n\x1a\n",
+        b"",
+        b"\x00" * 64,
+    ],
+    ids=["svg", "html", "eps", "zip", "half", "empty", "zeros"],
+)
+def test_attack_11_other_kinds_of_files_are_refused(tmp_path, content):
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(protocol.WorkflowError, match="must be a picture") as caught:
+        inputs.check(path)
+    assert caught.value.code == "input_kind"
+
+
+def test_attack_11_pickle_as_a_latent_is_refused(tmp_path):
+    pickle_file(tmp_path / "a.latent")
+    with pytest.raises(protocol.WorkflowError, match="safetensors"):
+        inputs.check(tmp_path / "a.latent")
+
+
+@pytest.mark.parametrize("kind", inputs.PICTURES)
+def test_usual_pictures_pass(tmp_path, kind):
+    Image.new("RGB", (64, 48)).save(tmp_path / "a", kind)
+    inputs.check(tmp_path / "a")
+
+
+def test_attack_11_bomb_ends_the_run_and_nothing_of_it_reaches_comfyui(play, one_node, left):
+    async def act(server, shift):
+        server.add({"1": one_node("Read", image="a.png")}, inputs=[("a.png", bomb("PNG"))])
+        await server.until(lambda: shift.ends)
+        assert not left()
+
+    server, _ = play(act)
+    [end] = server.ended["r1"]
+    assert (end["fault"], end["code"], end["gpu_ms"]) == ("workflow", "input_size", 0)
+
+
+def test_attack_12_no_key_reaches_comfyui(play, work):
+    """Neither the worker's nor one that a workflow carries; the stand-in saves what it sees."""
+    workflow = work(0.1)
+    workflow["3"]["inputs"]["api_key_comfy_org"] = "comfy-secret"
+    workflow["3"]["extra_data"] = {"auth_token_comfy_org": "token-secret"}
+    workflow["3"]["_meta"] = {"title": "x", "api_key_comfy_org": "meta-secret"}
+
+    async def act(server, shift):
+        server.add(workflow)
+        await server.until(lambda: server.ended)
+
+    server, _ = play(act)
+    assert server.ended["r1"][0]["end"] == "complete"
+    [seen] = server.assets.values()
+    for secret in (b"df_worker", b"secret"):
+        assert secret not in seen
+
+
+def test_attack_12_environment_of_the_child_is_its_own(tmp_path, monkeypatch):
+    for name in ("DRESSFORM_WORKER_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "STRIPE_SECRET_KEY"):
+        monkeypatch.setenv(name, "secret")
+    told = child.surroundings(tmp_path)
+    assert "secret" not in told.values()
+    assert told["HOME"] == str(tmp_path)
+    assert told["PATH"]
+
+
+def test_attack_13_no_text_of_a_workflow_is_logged(play, work, one_node, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    said = []
+    workflow = work(0.1, text="a private wish")
+    failing = {"1": one_node("Raise", text="another private wish", kind="ValueError")}
+
+    async def act(server, shift):
+        shift._say = said.append
+        server.add(workflow, "r1")
+        server.add(failing, "r2")
+        await server.until(lambda: len(server.ended) == 2)
+
+    play(act)
+    written = capfd.readouterr()
+    told = "\n".join([*said, caplog.text, written.out, written.err])
+    assert "r1" in told
+    assert "private" not in told
+
+
+def test_attack_15_nothing_of_a_run_is_there_for_the_next(play, work, one_node, left):
+    """Same name, same prefix, another tenant: the folders are empty, whoever writes there."""
+    seen = {}
+
+    async def act(server, shift):
+        server.add(work(0.1), "r1", tenant="a")
+        await server.until(lambda: "r1" in server.ended)
+        await server.until(lambda: not left())
+        show = {"1": one_node("Show", file="picture_00001_.png", type="output")}
+        server.add(show, "r2", tenant="b")
+        server.add(show, "r3", tenant="a")
+        await server.until(lambda: len(server.ended) == 3)
+        seen["left"] = left()
+
+    server, _ = play(act)
+    for run in ("r2", "r3"):
+        assert server.ended[run][0]["code"] == "output_lost"
+    assert seen["left"] == []
+
+
+def test_attack_14_weights_of_one_tenant_are_not_seen_by_another(play, one_node):
+    import hashlib
+
+    head = json.dumps({"a": tensor(0, 8)}).encode()
+    data = struct.pack("<Q", len(head)) + head + b"12345678"
+    model = ("loras", "mine.safetensors", data, hashlib.sha256(data).hexdigest())
+    load = {"1": one_node("Weights", name="loras/mine.safetensors", seconds=0.05)}
+
+    async def act(server, shift):
+        server.add(load, "r1", models=[model], tenant="a")
+        server.add(load, "r2", tenant="b")
+        server.add(load, "r3", models=[model], tenant="a")
+        await server.until(lambda: len(server.ended) == 3)
+        models = shift.child.base / "models"
+        await server.until(lambda: not list(models.rglob("*.safetensors")))
+        await server.until(lambda: server.words()[-1] == "lease")
+
+    server, _ = play(act)
+    assert [server.ended[run][0]["end"] for run in ("r1", "r2", "r3")] == [
+        "complete",
+        "fail",
+        "complete",
+    ]
+    assert server.words().count("file") == 1  # the second time it was there already
+    assert model[3] in server.bodies("lease")[-1]["resident"]
+
+
+def test_worker_b_child_listens_on_loopback_with_no_manager(play):
+    async def act(server, shift):
+        await server.until(lambda: server.hellos)
+        arguments = shift.child.system["system"]["argv"]
+        assert arguments[arguments.index("--listen") + 1] == "127.0.0.1"
+        assert "--disable-api-nodes" in arguments
+        assert not [word for word in arguments if "manager" in word]
+        assert list((shift.child.base / "custom_nodes").iterdir()) == []
+
+    play(act)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com", "ftp://example.com", "example.com", "http://127.0.0.1.evil.com"]
+)
+def test_key_goes_nowhere_in_clear(options, url):
+    from dressform.worker.shift import Shift
+
+    async def start():
+        await Shift(options(url)).work()
+
+    with pytest.raises(ValueError, match="must begin with https://"):
+        asyncio.run(start())
