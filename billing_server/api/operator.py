@@ -116,5 +116,5 @@ def _post(kind: str, account: int, names: int | None = None, **what: Any) -> dic
 def _check_deadline(expires_at: Any) -> None:
     latest = services().clock() + MAX_HOLD
     if expires_at > latest:
-        text = f"expires_at must be at most {latest:%Y-%m-%dT%H:%M:%SZ}, got a later time. Hold for less."
+        text = f"expires_at must be at most {latest:%Y-%m-%d}, got a later time. Hold for less."
         raise CallError(422, "invalid", text)

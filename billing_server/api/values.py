@@ -115,27 +115,37 @@ Number = Annotated[int, Field(ge=0, le=MAX_ID)]
 
 
 class Page(Query):
+    """Which part of a list."""
+
     before: Id | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
 
 
 class Period(Query):
+    """From when until before when, and what is told apart."""
+
     since: When
     until: When
     by: Literal[tuple(BY)] = "day"  # type: ignore[valid-type]
 
 
 class Search(Query):
+    """Part of a name, and after whom to go on."""
+
     search: AnyText = ""
     after: Number = 0
 
 
 class QuoteIn(In):
+    """What a run would take."""
+
     gpu_class: Text
     seconds: Annotated[float, Field(ge=0, le=MAX_GPU_MS / 1000, allow_inf_nan=False, strict=False)]
 
 
 class RateIn(In):
+    """What GPU time costs from a time on."""
+
     gpu_class: Text
     micro_per_gpu_s: Annotated[int, Field(ge=0, le=MAX_RATE)]
     minimum_micro: NoMicro = 0
@@ -144,6 +154,8 @@ class RateIn(In):
 
 
 class HoldIn(In):
+    """What is reserved, until when, for which run."""
+
     amount_micro: Micro
     expires_at: When
     run: Text | None = None
@@ -152,25 +164,35 @@ class HoldIn(In):
 
 
 class ExtendIn(In):
+    """More credits, a later deadline, or both."""
+
     amount_micro: NoMicro = 0
     expires_at: When | None = None
 
 
 class CaptureIn(In):
+    """What a run took, and by which rate."""
+
     rate: Id
     gpu_ms: Annotated[int, Field(ge=0, le=MAX_GPU_MS)]
 
 
 class ReasonIn(In):
+    """Why; the customer reads it."""
+
     reason: Text | None = None
 
 
 class ReversalIn(In):
+    """What is given back, all of it if no amount is told, and why."""
+
     reason: Text
     amount_micro: Micro | None = None
 
 
 class GrantIn(In):
+    """Credits that are given, and why."""
+
     amount_micro: Micro
     kind: Literal["promotional", "goodwill"]  # paid ones come by payments alone
     reason: Text
@@ -180,16 +202,22 @@ class GrantIn(In):
 
 
 class CustomerIn(In):
+    """Who is a customer."""
+
     email: Annotated[str, Field(min_length=3, max_length=254)]
     name: AnyText = ""
 
 
 class KeyIn(In):
+    """What a key is called and may do."""
+
     name: Text
     scopes: Annotated[list[Literal[SCOPES]], Field(min_length=1, max_length=len(SCOPES))]  # type: ignore[valid-type]
 
 
 class BudgetIn(In):
+    """Limits; one that is left out is none."""
+
     api_key: AnyText = Field("", description="the id of a key, as text; empty: the whole account")
     per_run_micro: NoMicro | None = None
     per_day_micro: NoMicro | None = None
@@ -197,15 +225,21 @@ class BudgetIn(In):
 
 
 class CheckoutIn(In):
+    """What is bought."""
+
     pack: Text
     save_card: bool = True
 
 
 class RefundIn(In):
+    """How much of a purchase goes back."""
+
     amount_micro: Micro
 
 
 class AutoTopUpIn(In):
+    """When which pack is bought, and up to which price in a month."""
+
     enabled: bool
     threshold_micro: NoMicro
     pack_id: Text

@@ -1,4 +1,4 @@
-"""The folder alone, where its requirements are and nothing else, is a working ledger."""
+"""The folder alone, where its requirements are and nothing else, serves."""
 
 import shutil
 import subprocess
@@ -19,6 +19,19 @@ database.migrate(engine)
 ledger = Ledger(engine)
 ledger.grant(ledger.open_account("customer"), 5, "paid", key="g")
 assert ledger.verify().problems == ()
+from billing_server import create_app, logs
+logs.set_up()
+from billing_server.settings import Settings
+app = create_app(Settings.read({}, Path(sys.argv[1]).with_name("own")), engine=engine)
+parts = app.extensions["services"]
+someone = parts.identity.create("somebody@shop.example")
+secret, _ = parts.keys.create(someone.account, "key", ["read"])
+client = app.test_client()
+answer = client.get("/api/v1/balance", headers={"Authorization": f"Bearer {secret}"})
+assert answer.json["available"] == "0", answer.text
+assert client.get("/sign-in").status_code == 200
+assert client.get("/openapi.json").json["openapi"].startswith("3.1")
+app.extensions["ticker"].stop()
 strangers = {"torch", "numpy", "dressform", "comfy"} & set(sys.modules)
 print("alone" if not strangers else strangers)
 """
