@@ -166,7 +166,7 @@ def _entry_rows(account: int) -> Iterator[tuple]:
 
 def _csv(name: str, columns: str, rows: Iterator[tuple]) -> Response:
     def lines() -> Iterator[str]:
-        yield columns.replace(" ", ",") + "\r\n"
+        yield "\ufeff" + columns.replace(" ", ",") + "\r\n"  # so that Excel reads it as UTF-8
         yield from figures.csv_lines(rows)
 
     response = Response(stream_with_context(lines()), mimetype="text/csv")

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -235,27 +236,30 @@ def test_a_wrong_number_is_caught_by_the_browser_and_by_the_server(page, live, p
     page.errors.clear()  # the browser logs the 422
 
 
-@pytest.fixture
-def busy(live, person):
-    """An account with a little of everything."""
-    account, clock = person.account, live.parts.clock
+def fill(live, person, runs):
+    """Gives an account a little of everything."""
+    account, until = person.account, live.parts.clock() + timedelta(hours=1)
     live.ledger.grant(account, 100 * CREDIT, "goodwill", key="g", reason="=1+1")
     keys = [live.parts.keys.create(account, name, ["run"])[1] for name in ("studio", "night")]
-    for number in range(60):
+    for number in range(runs):
         key = str(keys[number % 2].id)
         live.run(account, 1_234 * number, workflow=f"look {number % 3}", api_key=key)
     live.run(account, release="the worker was lost")
-    from datetime import timedelta
-
-    live.ledger.hold(account, CREDIT, clock() + timedelta(hours=1), key="open", run="run-open")
+    live.ledger.hold(account, CREDIT, until, key="open", run="run-open")
     return person
+
+
+@pytest.fixture
+def busy(live, person):
+    """Somebody with more runs than fit on a page."""
+    return fill(live, person, 60)
 
 
 def test_usage_is_exported(page, live, busy):
     page.goto("/usage")
     with page.expect_download() as download:
         page.get_by_role("link", name="Export CSV").click()
-    with open(download.value.path(), newline="", encoding="utf-8") as file:
+    with open(download.value.path(), newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert download.value.suggested_filename == "dressform-usage.csv"
     assert len(rows) == 61
@@ -330,13 +334,37 @@ def test_pages_ask_no_other_server(page, live, busy):
     assert {url for url in page.asked if not url.startswith(live.url)} == set()
 
 
+def test_attack_29_names_run_no_script_in_a_browser(visit, live):
+    payloads = (
+        "<img src=x onerror=document.title='pwned'>",
+        "<script>document.title='pwned'</script>",
+        '"><svg/onload=document.title="pwned">',
+    )
+    person = live.person(name=payloads[0], admin=True)
+    live.ledger.grant(person.account, CREDIT, "goodwill", key="g", reason=payloads[1])
+    keys = [live.parts.keys.create(person.account, name, ["run"])[1] for name in payloads]
+    for number in range(52):
+        name, key = payloads[number % 3], keys[number % 3]
+        live.run(person.account, workflow=name, run=f"{name}{number}", api_key=str(key.id))
+    page = visit(person)
+    page.on("dialog", lambda dialog: page.errors.append(dialog.message))
+    for path in (*PAGES, *ADMIN_PAGES, f"/admin/customers/{person.account}"):
+        page.goto(path)
+        if page.get_by_role("link", name="Show older").count():
+            page.get_by_role("link", name="Show older").click()
+            page.locator("tbody.rows tr:not(.more)").nth(50).wait_for()
+        assert "pwned" not in page.title(), path
+        assert page.locator("img, tbody svg[onload]").count() == 0
+
+
 @pytest.fixture
-def everything(visit, live, busy):
+def everything(visit, live, person):
     """Returns a function: a page of somebody who sees all, and the paths there are."""
-    live.parts.identity._do("UPDATE identity.person SET admin = true WHERE id = :id", id=busy.id)
-    (order_,) = [live.parts.payments.checkout(busy.account, "ten", key="k", return_url="http://x")]
-    more = f"/credits/order?order={order_.order}", f"/admin/customers/{busy.account}", "/nowhere"
-    return lambda **settings: (visit(busy, **settings), (*PAGES, *ADMIN_PAGES, *more))
+    fill(live, person, 8)
+    live.parts.identity._do("UPDATE identity.person SET admin = true WHERE id = :id", id=person.id)
+    open_ = live.parts.payments.checkout(person.account, "ten", key="k", return_url="http://x")
+    more = f"/credits/order?order={open_.order}", f"/admin/customers/{person.account}", "/nowhere"
+    return lambda **settings: (visit(person, **settings), (*PAGES, *ADMIN_PAGES, *more))
 
 
 LOOKS = {
@@ -348,9 +376,21 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_no_page_has_a_serious_fault_of_access_or_overflows(everything, visit, look):
+@pytest.fixture
+def faults():
+    """Returns a function: the serious faults of access that axe finds in a page."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def find(page):
+        found = axe.run(page).response["violations"]
+        found = [one for one in found if one["impact"] in ("serious", "critical")]
+        return [(page.url, one["id"], [n["html"][:150] for n in one["nodes"][:3]]) for one in found]
+
+    return find
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_page_has_a_serious_fault_of_access_or_overflows(everything, visit, faults, look):
     page, paths = everything(**LOOKS[look])
     SHOTS.mkdir(parents=True, exist_ok=True)
     guest = visit(**LOOKS[look])
@@ -359,14 +399,33 @@ def test_no_page_has_a_serious_fault_of_access_or_overflows(everything, visit, l
         one.goto(path)
         for summary in one.locator("article summary").all():
             summary.click()
-        name = re.sub(r"\W+", "-", path.partition("?order")[0]).strip("-") or "overview"
+        name = re.sub(r"\W+", "-", re.sub(r"\?order.*|/\d+", "", path)).strip("-") or "overview"
         one.screenshot(path=SHOTS / f"{look}-{name}.png", full_page=True)
-        for fault in axe.run(one).response["violations"]:
-            if fault["impact"] in ("serious", "critical"):
-                places = [node["html"][:150] for node in fault["nodes"][:3]]
-                found.append((path, fault["id"], places))
+        found += faults(one)
         width = one.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if width > 0:
-            found.append((path, "overflow", width))
+        found += [(path, "overflow", width)] if width > 0 else []
     assert found == []
     page.errors[:] = [one for one in page.errors if "404" not in one]
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_what_follows_a_form_has_no_serious_fault_of_access(visit, person, faults, look):
+    page = visit(person, **LOOKS[look])
+    order(page)
+    pay(page)
+    heading(page, "Paid")
+    found = faults(page)
+    page.goto("/credits")
+    found += faults(page)
+    page.get_by_role("link", name="Refund").click()
+    found += faults(page)
+    page.goto("/keys")
+    page.get_by_label("Name").fill("studio")
+    page.get_by_role("button", name="Make key").click()
+    found += faults(page)
+    page.evaluate("document.querySelector('form[action=\"/budgets\"]').noValidate = true")
+    page.get_by_label("In a day").first.fill("x")
+    page.get_by_role("button", name="Save budget").first.click()
+    page.get_by_role("alert").wait_for()
+    assert found + faults(page) == []
+    page.errors.clear()  # the browser logs the 422

@@ -23,7 +23,7 @@ def account(visitor):
 
 
 def cells(answer):
-    return list(csv.DictReader(answer.text.splitlines()))
+    return list(csv.DictReader(answer.data.decode("utf-8-sig").splitlines()))
 
 
 def total(rows, column):
