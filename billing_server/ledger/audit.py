@@ -27,11 +27,14 @@ def anchor_digest(previous: bytes, heads: Iterable[tuple[int, int, bytes]]) -> b
     return hashlib.sha256(previous + _canonical(list(heads))).digest()
 
 
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=_plain).encode()
-
-
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return value.hex()  # type: ignore[union-attr]  (bytes)
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
+
+
+def _canonical(value: object) -> bytes:
+    return _encode(value).encode()

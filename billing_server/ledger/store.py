@@ -256,12 +256,15 @@ def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[str]:
     return [_array(column) for column in columns]
 
 
-def _array(column: Sequence[Any]) -> str:
-    return "{" + json.dumps(column, ensure_ascii=False, default=_plain)[1:-1] + "}"
-
-
 def _plain(value: datetime | date | bytes) -> str:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else value.isoformat()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
+
+
+def _array(column: Sequence[Any]) -> str:
+    return "{" + _encode(column)[1:-1] + "}"
 
 
 def _ask(

@@ -99,6 +99,42 @@ def test_group_answers_every_item_and_shares_batches():
     assert max(batches) <= MAX_BATCH
 
 
+def test_batch_waits_for_those_who_were_answered_just_before():
+    batches = []
+
+    def work(items):
+        batches.append(len(items))
+        time.sleep(0.01)
+        return items
+
+    group = Group(work)
+    at_once(10, lambda number: [group.submit(number) for _ in range(20)])
+    assert sum(batches) == 200
+    assert len(batches) < 30  # 20 if all share each; 40 if halves take turns
+
+
+def test_who_comes_alone_waits_for_nobody(monkeypatch):
+    monkeypatch.setattr("dressform.billing_server.ledger.group.PATIENCE_S", 60.0)
+    group = Group(lambda items: items)
+    begun = time.monotonic()
+    assert [group.submit(number) for number in range(9)] == list(range(9))
+    assert time.monotonic() - begun < 30
+
+
+def test_interrupted_leader_leaves_the_group_to_others(monkeypatch):
+    group = Group(lambda items: items)
+    wait_for = group._arrived.wait_for
+
+    def interrupted(*_):
+        monkeypatch.setattr(group._arrived, "wait_for", wait_for)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(group._arrived, "wait_for", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        group.submit(1)
+    assert group.submit(2) == 2
+
+
 def test_group_goes_on_after_work_that_failed():
     def work(items):
         if 13 in items:

@@ -90,6 +90,29 @@ def test_each_movement_sums_to_zero_not_only_all(held, refused):
     assert refused(sql, a=held) == "entry_balanced"
 
 
+@pytest.mark.parametrize(
+    ("seq", "grant", "books", "reason"),
+    [
+        (9, 1, ("available", "held"), "entry_movement"),
+        (4, 2, ("available", "held"), "entry_grant"),
+        (4, 9, ("available", "held"), "entry_grant"),
+        (4, 1, ("available", "clawed_back"), "entry_clawed_back"),
+    ],
+    ids=["no movement", "a hold for a grant", "no grant", "no lost dispute"],
+)
+def test_each_entry_has_its_movement_and_its_grant(held, refused, seq, grant, books, reason):
+    rows = ", ".join(
+        f"(:a, {of}, {leg}, {from_}, '{book}', {amount})"
+        for of, leg, from_, book, amount in (
+            (4, 90, 1, "available", -1),
+            (4, 91, 1, "held", 1),
+            (seq, 92, grant, books[0], -1),
+            (seq, 93, grant, books[1], 1),
+        )
+    )
+    assert refused(f"INSERT INTO ledger.entry VALUES {rows}", a=held) == reason
+
+
 @pytest.mark.parametrize("book", ["available", "held", "frozen"])
 def test_no_balance_falls_below_zero(held, refused, book):
     assert refused(entries((book, -(10**9)), ("earned", 10**9)), a=held)

@@ -62,7 +62,7 @@ CREATE TABLE ledger.movement (
     hash bytea NOT NULL CHECK (length(hash) = 32),
     PRIMARY KEY (account_id, seq),
     FOREIGN KEY (account_id, names) REFERENCES ledger.movement,
-    CONSTRAINT movement_key UNIQUE (account_id, key),
+    CONSTRAINT movement_key UNIQUE (key, account_id),
     CHECK ((kind IN ('grant', 'hold')) = (names IS NULL)),
     CHECK (kind <> 'capture' OR (rate_id IS NOT NULL AND gpu_ms IS NOT NULL)),
     CHECK (kind <> 'hold' OR expires_at IS NOT NULL)
@@ -103,9 +103,7 @@ CREATE TABLE ledger.entry (
     grant_seq bigint NOT NULL,
     book ledger.book NOT NULL,
     amount bigint NOT NULL CHECK (amount <> 0),
-    PRIMARY KEY (account_id, seq, leg),
-    FOREIGN KEY (account_id, seq) REFERENCES ledger.movement,
-    FOREIGN KEY (account_id, grant_seq) REFERENCES ledger.credit_grant
+    PRIMARY KEY (account_id, seq, leg)
 );
 
 -- Holds that have not ended, with what they took from which grant, in the order of taking.
@@ -118,8 +116,7 @@ CREATE TABLE ledger.open_hold (
     api_key text,
     run text,
     taken jsonb NOT NULL,                                  -- [[grant, micro-credits], ...]
-    PRIMARY KEY (account_id, seq),
-    FOREIGN KEY (account_id, seq) REFERENCES ledger.movement
+    PRIMARY KEY (account_id, seq)
 );
 CREATE INDEX open_hold_expires ON ledger.open_hold (expires_at);
 
@@ -168,41 +165,58 @@ CREATE TABLE ledger.anchor_head (
     FOREIGN KEY (account_id, seq) REFERENCES ledger.movement
 );
 
--- The entries of one statement are applied to the balances, and nothing else moves a balance.
+-- The entries of one statement are applied to the balances, and nothing else moves a balance. That
+-- each has a movement and a grant is seen to here as well: foreign keys would ask for one at a time.
 CREATE FUNCTION ledger.apply_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text;
 BEGIN
-    IF EXISTS (SELECT FROM fresh GROUP BY account_id, seq HAVING sum(amount) <> 0) THEN
-        RAISE EXCEPTION 'entries of a movement must sum to zero'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_balanced';
-    END IF;
-    WITH changed AS (
-        SELECT f.account_id, f.grant_seq, bool_or(m.kind = 'dispute_lost') AS lost,
-            coalesce(sum(f.amount) FILTER (WHERE book = 'available'), 0) AS available,
-            coalesce(sum(f.amount) FILTER (WHERE book = 'held'), 0) AS held,
-            coalesce(sum(f.amount) FILTER (WHERE book = 'frozen'), 0) AS frozen,
-            coalesce(sum(f.amount) FILTER (WHERE book IN ('refunded', 'clawed_back')), 0) AS returned
-        FROM fresh f JOIN ledger.movement m USING (account_id, seq)
-        GROUP BY f.account_id, f.grant_seq
-    ), granted AS (
-        UPDATE ledger.credit_grant g SET
-            available = g.available + c.available,
-            held = g.held + c.held,
-            frozen = g.frozen + c.frozen,
-            returned = g.returned + c.returned,
-            clawed_back = g.clawed_back OR c.lost,
-            live = g.available + c.available <> 0 OR g.held + c.held <> 0 OR g.frozen + c.frozen <> 0
-        FROM changed c WHERE g.account_id = c.account_id AND g.seq = c.grant_seq
-    )
-    UPDATE ledger.account a SET
-        available = a.available + c.available,
-        held = a.held + c.held,
-        frozen = a.frozen + c.frozen,
-        indebted = (a.indebted OR c.lost) AND a.available + c.available < 0
+    SELECT CASE WHEN total <> 0 THEN 'entry_balanced' WHEN m.kind IS NULL THEN 'entry_movement'
+        ELSE 'entry_clawed_back' END INTO broken
     FROM (
-        SELECT account_id, bool_or(lost) AS lost, sum(available) AS available, sum(held) AS held,
-            sum(frozen) AS frozen
-        FROM changed GROUP BY account_id
-    ) c WHERE a.id = c.account_id;
+        SELECT account_id, seq, sum(amount) AS total, bool_or(book = 'clawed_back') AS lost
+        FROM fresh GROUP BY account_id, seq
+    ) f LEFT JOIN ledger.movement m USING (account_id, seq)
+    WHERE total <> 0 OR m.kind IS NULL OR (lost AND m.kind <> 'dispute_lost') LIMIT 1;
+    IF broken IS NULL THEN
+        WITH changed AS MATERIALIZED (
+            SELECT account_id, grant_seq, bool_or(book = 'clawed_back') AS lost,
+                sum(CASE WHEN book = 'available' THEN amount ELSE 0 END)::bigint AS available,
+                sum(CASE WHEN book = 'held' THEN amount ELSE 0 END)::bigint AS held,
+                sum(CASE WHEN book = 'frozen' THEN amount ELSE 0 END)::bigint AS frozen,
+                sum(CASE WHEN book IN ('refunded', 'clawed_back') THEN amount ELSE 0 END)::bigint
+                    AS returned
+            FROM fresh GROUP BY account_id, grant_seq
+        ), granted AS (
+            UPDATE ledger.credit_grant g SET
+                available = g.available + c.available,
+                held = g.held + c.held,
+                frozen = g.frozen + c.frozen,
+                returned = g.returned + c.returned,
+                clawed_back = g.clawed_back OR c.lost,
+                live = g.available + c.available <> 0 OR g.held + c.held <> 0
+                    OR g.frozen + c.frozen <> 0
+            FROM changed c WHERE g.account_id = c.account_id AND g.seq = c.grant_seq
+            RETURNING 1
+        ), owned AS (
+            UPDATE ledger.account a SET
+                available = a.available + c.available,
+                held = a.held + c.held,
+                frozen = a.frozen + c.frozen,
+                indebted = (a.indebted OR c.lost) AND a.available + c.available < 0
+            FROM (
+                SELECT account_id, bool_or(lost) AS lost, sum(available)::bigint AS available,
+                    sum(held)::bigint AS held, sum(frozen)::bigint AS frozen
+                FROM changed GROUP BY account_id
+            ) c WHERE a.id = c.account_id
+        )
+        SELECT 'entry_grant' INTO broken
+        WHERE (SELECT count(*) FROM granted) < (SELECT count(*) FROM changed);
+    END IF;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'entries of a movement must sum to zero, each of a grant of the account'
+            USING ERRCODE = 'check_violation', CONSTRAINT = broken;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER apply_entries AFTER INSERT ON ledger.entry REFERENCING NEW TABLE AS fresh
