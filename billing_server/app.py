@@ -15,7 +15,7 @@ from .keys import Keys
 from .ledger import Ledger
 from .ledger.book import utc_now
 from .payments import Gateway, Payments, simulator
-from .runs import worker_api
+from .runs import jobs_api, worker_api
 from .runs.hosting import Hosting
 from .services import Services
 from .settings import Settings
@@ -88,7 +88,7 @@ def create_app(
     browser.register(app)
     sign_in.register(app, settings)
     api.register(app)
-    for part in (metrics, webhooks, dashboard, worker_api):
+    for part in (metrics, webhooks, dashboard, jobs_api, worker_api):
         app.register_blueprint(part.blueprint)
     throttle.register(app, settings)
     if settings.url.startswith("https://"):

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -73,6 +73,8 @@ class Bells:
         """Ends the thread."""
         self._stopped = True
         if self._thread:
+            with suppress(sa.exc.SQLAlchemyError), self._engine.begin() as connection:
+                ring(connection, "")  # it waits for a bell
             self._thread.join(timeout=10)
 
     def _listen(self) -> None:
@@ -84,7 +86,7 @@ class Bells:
                     for bell in list(self._on):
                         self._hear(bell)  # it may have rung while nobody heard
                     while not self._stopped:
-                        for notice in connection.notifies(timeout=RETRY_S):
+                        for notice in connection.notifies(timeout=RETRY_S, stop_after=1):
                             self._hear(notice.payload)
             except psycopg.Error as error:
                 structlog.get_logger().warning("database_away", error=type(error).__name__)

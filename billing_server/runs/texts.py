@@ -39,7 +39,7 @@ CLIMBS = re.compile(r"(^|[/\\])(\.\.([/\\]|$)|\.[/\\])")
 ROOTED = re.compile(r"^\s*([/\\~].|[A-Za-z]:[/\\])")
 ANNOTATED = re.compile(r"\[\s*(input|output|temp)\s*\]\s*$", re.IGNORECASE)
 ADDRESS = re.compile(r"(?i)^\s*([a-z][a-z0-9+.-]*:)?//|^\s*(data|file|javascript):")
-PREFIX = re.compile(r"[\w .()+=,-]+(/[\w .()+=,-]+)*")
+PREFIX = re.compile(r"[\w()+=,-][\w .()+=,-]*(/[\w()+=,-][\w .()+=,-]*)*")
 TOKENS = re.compile(r"%(width|height|year|month|day|hour|minute|second|batch_num)%")
 MAX_PREFIX = 100  # characters
 MAX_UNQUOTED = 3  # times that a path may have been encoded, and once more is too often

@@ -1,0 +1,129 @@
+"""Comfy API v2: assets, each of the account that uploaded or made it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import IO, Any
+
+from flask import Response, request, send_file
+
+from ..runs.comfy_api import account, body, call, hosting
+from ..runs.values import RunError
+from ..services import services
+from .book import KEPT, MAX_BYTES, Asset
+
+CHUNK = 1 << 20
+MAX_FIELDS = 1 << 16  # bytes of a form beside its file
+# A file is never shown by a browser as a page of this server.
+SANDBOX = "default-src 'none'; sandbox"
+
+
+@call("POST /assets", "run")
+def upload_asset() -> Any:
+    """Takes a file; the same again is the same asset."""
+    request.max_content_length = MAX_BYTES + MAX_FIELDS
+    file, form = request.files.get("file"), request.form
+    if file is None:
+        raise RunError("invalid", 422, "A part named file is required, got none. Send it.")
+    asset, new = hosting().assets.upload(
+        account(),
+        _chunks(file.stream),
+        form.get("file_path") or file.filename or "file",
+        expected=form.get("expected_hash"),
+        kept=_kept(form.get("expires_in")),
+    )
+    return _view(asset) | {"created_new": new}, 201
+
+
+@call("POST /assets/from-hash", "run")
+def asset_from_hash() -> Any:
+    """Names bytes that this account has already; of others' bytes nobody learns."""
+    told = body("hash", "file_path", "tags")
+    name = told.get("file_path") or "file"
+    if not isinstance(told.get("hash"), str) or not isinstance(name, str):
+        raise RunError("invalid", 422, "hash and file_path must be texts. Send them.")
+    asset, _ = hosting().assets.again(account(), told["hash"], name)
+    return _view(asset) | {"created_new": False}, 201
+
+
+@call("HEAD /assets/by-hash/<hash_>", "run", "read")
+def has_asset(hash_: str) -> Any:
+    """Tells whether this account has such bytes."""
+    return "", 200 if hosting().assets.by_hash(account(), hash_) else 404
+
+
+@call("GET /assets/<id_>", "run", "read")
+def get_asset(id_: str) -> Any:
+    """Describes an asset."""
+    return _view(hosting().assets.get(account(), id_))
+
+
+@call("DELETE /assets/<id_>", "run")
+def delete_asset(id_: str) -> Any:
+    """Forgets an asset."""
+    hosting().assets.delete(account(), id_)
+    return "", 204
+
+
+@call("GET /assets/<id_>/content", "run", "read")
+def asset_content(id_: str) -> Response:
+    """Gives the bytes, or a range of them."""
+    asset = hosting().assets.get(account(), id_)
+    response = send_file(
+        hosting().assets.path(asset),
+        mimetype=asset.content_type,
+        as_attachment=True,
+        download_name=asset.file_path,
+        etag=asset.hash,
+        max_age=0,
+    )
+    response.headers |= {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": SANDBOX}
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def output_view(asset: Asset, url: str) -> dict[str, Any]:
+    """Writes an asset as the output of a job."""
+    kind, _, rest = asset.content_type.partition("/")
+    if kind not in ("image", "video", "audio"):
+        kind = "latent" if rest == "x-safetensors" else "file"
+    return {
+        "node_id": asset.node,
+        "name": asset.file_path,
+        "type": kind,
+        "content_type": asset.content_type,
+        "size_bytes": asset.bytes,
+        "id": asset.id,
+        "hash": f"blake3:{asset.hash}",
+        "url": f"{url}/api/v2/assets/{asset.id}/content",
+        "url_expires_at": asset.expires_at.isoformat(),
+        "job_id": asset.run,
+    }
+
+
+def _view(asset: Asset) -> dict[str, Any]:
+    return {
+        "id": asset.id,
+        "hash": f"blake3:{asset.hash}",
+        "size_bytes": asset.bytes,
+        "content_type": asset.content_type,
+        "file_path": asset.file_path,
+        "created_at": asset.created_at.isoformat(),
+        "url": f"{services().settings.url}/api/v2/assets/{asset.id}/content",
+        "url_expires_at": asset.expires_at.isoformat(),
+        "expires_at": asset.expires_at.isoformat(),
+        "job_id": asset.run,
+    }
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
+def _kept(told: str | None) -> timedelta:
+    """Reads for how many seconds an asset shall be kept."""
+    if told is None:
+        return KEPT
+    if not (told.isascii() and told.isdecimal() and len(told) < 10):
+        raise RunError("invalid", 422, "expires_in must be whole seconds. Send 60 to 604800.")
+    return timedelta(seconds=int(told))
