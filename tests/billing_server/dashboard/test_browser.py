@@ -341,7 +341,7 @@ def test_attack_29_names_run_no_script_in_a_browser(visit, live):
         '"><svg/onload=document.title="pwned">',
     )
     person = live.person(name=payloads[0], admin=True)
-    live.ledger.grant(person.account, CREDIT, "goodwill", key="g", reason=payloads[1])
+    live.ledger.grant(person.account, 9 * CREDIT, "goodwill", key="g", reason=payloads[1])
     keys = [live.parts.keys.create(person.account, name, ["run"])[1] for name in payloads]
     for number in range(52):
         name, key = payloads[number % 3], keys[number % 3]
