@@ -1,5 +1,6 @@
 """What went wrong, told as application/problem+json to programs and as a page to people."""
 
+import contextlib
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from .identity import browser
 from .ledger import LedgerError, UnavailableError
 from .payments import PaymentError
 
@@ -61,7 +63,8 @@ def answer(status: int, code: str, text: str, **more: Any) -> Response:
         response = jsonify(body)
         response.mimetype = "application/problem+json"
     else:
-        g.setdefault("person", None)  # the page of an error must not ask the database
+        with contextlib.suppress(LedgerError):  # the database may be away
+            browser.person()
         # What the library says of a wrong address is nothing for people.
         g.refusal = {"code": code, "detail": "" if text.endswith(".json.") else text}
         response = Response(render_template("dashboard/error.html"))

@@ -29,10 +29,11 @@ from ..ledger import InvalidError
 from ..services import services
 from ..settings import Settings
 from . import browser
-from .people import Person
+from .people import LINK, Person
 
 blueprint = Blueprint("sign_in", __name__)
-FOLLOWING = "following"  # where to go on after the identity provider
+# In a cookie that is signed: where to go on after the identity provider; who just had a link, when.
+FOLLOWING, PROVED = "following", "proved"
 # It refused, or what it said is not proved, or it does not answer.
 UNPROVED = (OAuthError, JoseError, KeyError, OSError)
 
@@ -96,7 +97,10 @@ def link() -> Any:
 def redeem() -> Any:
     """Signs in who has the link, once."""
     someone = services().identity.redeem(request.form.get("token", ""))
-    return _page(410, error="link") if someone is None else _in(someone)
+    if someone is None:
+        return _page(410, error="link")
+    session[PROVED] = [someone.id, services().clock().timestamp()]
+    return _in(someone)
 
 
 @blueprint.post("/sign-in/oidc")
@@ -141,10 +145,9 @@ def password() -> Any:
 @blueprint.post("/password")
 @browser.signed_in
 def set_password() -> Any:
-    """Sets a password; whoever has one must know it, a stolen session does not suffice."""
+    """Sets a password; whoever has one must know it: a stolen session does not suffice."""
     identity, someone, form = services().identity, g.person, request.form
-    current = form.get("current", "")
-    if identity.has_password(someone) and not identity.of_password(someone.email, current):
+    if _must_know() and not identity.of_password(someone.email, form.get("current", "")):
         return _password(401, error="current")
     try:
         identity.set_password(someone, form.get("password", ""))
@@ -153,9 +156,16 @@ def set_password() -> Any:
     return browser.admit(someone, _to("/"))  # all other sessions have ended
 
 
+def _must_know() -> bool:
+    """Says whether the current password is asked for: not soon after a link, by who forgot it."""
+    person, at = session.get(PROVED, (0, 0.0))
+    proved = person == g.person.id and services().clock().timestamp() - at < LINK.total_seconds()
+    return not proved and services().identity.has_password(g.person)
+
+
 def _password(status: int = 200, **what: Any) -> Response:
-    known = services().identity.has_password(g.person)
-    return make_response(render_template("identity/password.html", known=known, **what), status)
+    page = render_template("identity/password.html", known=_must_know(), **what)
+    return make_response(page, status)
 
 
 def _provider() -> Any:

@@ -1,7 +1,10 @@
 """Attacks on calls, by their number in the list of attacks."""
 
 import hashlib
+import hmac
+import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -197,6 +200,38 @@ def test_attack_22_cancel_races_finish_and_one_wins(live, meter, customer, hold,
 
         assert sorted(one.status_code for one in parallel(4, end)) == [201, 409, 409, 409]
     assert parts.ledger.balance(customer.account).held == 0
+
+
+def signed(body, by="whsec_of_the_test", at=None):
+    at = at or int(time.time())
+    mac = hmac.new(by.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={at},v1={mac}"}
+
+
+def test_attack_23_webhook_is_believed_by_its_signature_alone(app, monkeypatch, parts):
+    event = {"object": "event", "type": "customer.created", "created": 1, "data": {"object": {}}}
+    event |= {"id": f"evt_{uuid4().hex}", "livemode": False, "api_version": "x"}
+    body, live = json.dumps(event).encode(), json.dumps(event | {"livemode": True}).encode()
+    old = int(time.time()) - 301
+
+    def post(body, headers):
+        return app.test_client().post("/webhooks/stripe", data=body, headers=headers)
+
+    for sent, headers in (
+        (body, {}),
+        (body, {"Stripe-Signature": "x"}),
+        (body, signed(body, "whsec_other")),
+        (body + b" ", signed(body)),
+        (body, signed(body, at=old)),
+        (live, signed(live)),
+        (b"{", signed(b"{")),
+    ):
+        refused = post(sent, headers)
+        assert refused.status_code == 400, refused.text
+        assert refused.json["what_to_do"]
+    assert post(body, signed(body)).status_code == 200
+    monkeypatch.setattr(type(parts.payments), "receive", lambda *_: 1 / 0)
+    assert post(body, signed(body)).status_code == 500  # Stripe sends it again
 
 
 @pytest.mark.parametrize("gpu_ms", [-1, 10**12, 10**30, 1.5, "1", None, True])

@@ -8,7 +8,7 @@ import pytest
 
 # Calls that schemathesis makes up for each operation; DRESSFORM_FUZZ=500 for a long look.
 CREDIT = 1_000_000
-EXAMPLES = int(os.environ.get("DRESSFORM_FUZZ", "20"))
+EXAMPLES = int(os.environ.get("DRESSFORM_FUZZ", "10"))
 
 
 def test_document_is_openapi_3_1(app):

@@ -109,6 +109,26 @@ def test_new_password_needs_the_old_one_and_ends_other_sessions(visitor, person)
     assert visitor().sign_in(someone.email, "another long one").status_code == 303
 
 
+def test_forgotten_password_is_set_anew_soon_after_a_link(visitor, person, mails, clock):
+    someone, visit = person(), visitor()
+    visit.post("/sign-in/mail", {"email": someone.email})
+    token = parse_qs(urlsplit(link_in(mails()[-1][1])).query)["token"][0]
+    visit.post("/sign-in/link", {"token": token})
+    way = visit.client.get_cookie("dressform_way").value
+    page = visit.token("/password")
+    changed = visit.post("/password", {"password": "a new long one"}, token=page)
+    assert changed.status_code == 303
+    assert visitor().sign_in(someone.email, "a new long one").status_code == 303
+    other, thief = person(), visitor()
+    thief.sign_in(other.email, PASSWORD)
+    thief.client.set_cookie("dressform_way", way)  # it is of somebody else
+    form = {"password": "of the thief"}
+    assert thief.post("/password", form, token=thief.token("/password")).status_code == 401
+    clock.advance(minutes=30)
+    form = {"password": "another long one"}
+    assert visit.post("/password", form, token=visit.token("/password")).status_code == 401
+
+
 def test_guessing_passwords_is_limited(visitor, person):
     someone, visit = person(), visitor()
     token = visit.token()
@@ -326,6 +346,15 @@ def test_attack_29_unproved_identity_is_refused(organisation, claims, status):
     visit, answer = organisation(**{"email": f"{uuid4().hex}@shop.example"} | claims)
     assert answer.status_code == status
     assert visit.get("/").status_code == 303
+
+
+def test_missing_page_keeps_the_menu_of_who_is_signed_in(visitor, person):
+    someone, visit = person(), visitor()
+    assert someone.email not in visit.get("/nothing").text
+    visit.sign_in(someone.email, PASSWORD)
+    page = visit.get("/nothing")
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert someone.email in page.text
 
 
 def test_there_is_no_way_by_a_provider_that_is_not_set_up(visitor):
