@@ -61,6 +61,28 @@ def test_overview_tells_how_long_the_balance_lasts(site, visitor, account, clock
     assert "Lasts about 13 days" in text
 
 
+def test_overview_tells_of_a_dispute_and_of_a_debt(site, visitor, account):
+    grant = site.ledger.grant(account, 10 * CREDIT, "paid", key="o")
+    site.run(account, 4_000_000, held=4 * CREDIT)
+    dispute = site.ledger.dispute_open(account, grant.seq, 10 * CREDIT, key="d")
+    text = visitor.text("/")
+    assert "Available 0.00 credits and 6.00 frozen" in text
+    assert "A bank has questioned one of your payments." in text
+    assert re.search("Bought .* Disputed", text)
+    site.ledger.dispute_lost(account, dispute.seq, key="l")
+    text = visitor.text("/")
+    assert "You owe 4.00 credits" in text
+    assert re.search("Bought .* Owed .* -4.00", text)
+    assert "Dispute lost" in visitor.text("/statement")
+
+
+def test_too_many_orders_are_refused_with_a_sentence(site, visitor, words):
+    answers = [visitor.post("/credits/buy", pack="ten", key=f"k{n}") for n in range(30)]
+    assert answers[0].status_code == 200
+    assert answers[-1].status_code == 429
+    assert "Too many attempts. Wait a while." in words(answers[-1])
+
+
 def test_a_price_comes_with_its_reasons(site, visitor, account):
     site.ledger.grant(account, 10 * CREDIT, "paid", key="o")
     secret, key = site.parts.keys.create(account, "studio", ["run"])
