@@ -18,7 +18,7 @@ PASSED_OVER = frozenset({"tests", "docs", "bench", "training", "samples", "workf
 _NOISE = re.compile(
     r"\b(nvidia|amd|intel|geforce|tesla|radeon|graphics|gpu|pcie|sxm\d?|hbm\d\w?)\b"
 )
-_DEVICE = re.compile(r"^cuda:\d+\s*|\s*:\s*(native|cudamallocasync)$")
+_DEVICE = re.compile(r"^cuda:\d+\s*|\s*:\s*\w+$")
 
 
 class Pack(NamedTuple):
