@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import sqlalchemy as sa
 from flask import current_app
@@ -15,6 +15,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .identity.people import People
     from .keys import Keys
+    from .payments import Payments
     from .runs.hosting import Hosting
     from .usage import Usage
 
@@ -26,7 +27,7 @@ class Services(NamedTuple):
     engine: sa.Engine
     clock: Callable[[], datetime]
     ledger: Ledger
-    payments: Any  # Payments; not named here, so that the gateway is imported by none but them
+    payments: Payments
     identity: People
     keys: Keys
     usage: Usage

@@ -1,7 +1,9 @@
 """What the environment says about this server; half a configuration is refused."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -140,13 +142,14 @@ def _limit(text: str) -> str:
 
 
 def _kept_secret(path: Path) -> str:
-    """Returns a secret that is made once and that only its owner can read."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+    """Returns a secret that is made once, by one of several processes, for its owner to read."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # only its owner reads it
             file.write(secrets.token_urlsafe(32))
-    except FileExistsError:
-        pass
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                os.link(file.name, path)
     return path.read_text(encoding="ascii")
 
 

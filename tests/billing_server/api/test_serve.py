@@ -173,6 +173,19 @@ def test_real_configuration_is_read(bare, tmp_path):
     assert Settings.read({}, tmp_path).secret_key == Settings.read({}, tmp_path).secret_key
 
 
+def test_secret_is_one_for_all_processes_and_for_nobody_else(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dressform.billing_server.settings import Settings
+
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda _: Settings.read({}, tmp_path).secret_key, range(32)))
+    assert len(set(read)) == 1
+    assert len(read[0]) == 43
+    assert oct((tmp_path / "secret_key").stat().st_mode)[-3:] == "600"
+    assert [one.name for one in tmp_path.iterdir()] == ["secret_key"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="gunicorn runs on Linux and macOS.")
 def test_gunicorn_serves(bare, server, fresh, tmp_path, eventually):
     """As the Dockerfile does, from the folder above the package."""

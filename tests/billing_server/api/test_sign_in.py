@@ -155,6 +155,20 @@ def test_attack_26_many_accounts_bring_nothing(visitor, parts, mails):
         assert parts.ledger.balance(account)[:4] == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize(("proxies", "codes"), [(0, [401] * 10 + [429] * 2), (1, [401] * 12)])
+def test_attack_26_address_is_believed_of_our_proxies_alone(
+    make_app, settings, visitor, proxies, codes
+):
+    visit = visitor(make_app(settings._replace(proxies=proxies)))
+    token = visit.token()
+    form = {"email": "x@shop.example", "password": "x"}
+    seen = [
+        visit.post("/sign-in", form, token=token, headers={"X-Forwarded-For": f"198.51.100.{n}"})
+        for n in range(12)
+    ]
+    assert [one.status_code for one in seen] == codes
+
+
 def test_attack_26_nobody_is_flooded_with_mails(visitor, mails):
     visit, email = visitor(), f"{uuid4().hex}@victim.example"
     token = visit.token()
