@@ -27,7 +27,6 @@ from .values import (
     whole,
 )
 
-LANES = 2  # batches under way at once in a process; an account is always in the same lane
 ATTEMPTS = 2  # a connection may be dead when it is taken; repeating is safe by the key
 PAGE, MAX_PAGE = 50, 1000  # lines of a statement
 
@@ -53,7 +52,7 @@ class Ledger:
         """Uses the tables that `database.migrate` made; rules take their time from the clock."""
         self._engine = engine
         self._clock = clock
-        self._lanes = [Group(self._commit) for _ in range(LANES)]
+        self._group = Group(self._commit)
 
     @property
     def card(self) -> RateCard:
@@ -218,8 +217,7 @@ class Ledger:
 
     def submit(self, request: Request) -> Movement:
         """Returns the answer to a request, after a commit that it may share with others."""
-        request = check(request)
-        return self._lanes[request.account % LANES].submit(request)
+        return self._group.submit(check(request))
 
     def batch(self, requests: Sequence[Request]) -> list[Any]:
         """Returns an answer, or the error, for each request; all are decided in one transaction.
