@@ -1,7 +1,7 @@
 """Runs as customers know them: submitted once, listed, cancelled, and told about."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -79,9 +79,8 @@ class Runs:
         checked = workflow.check(graph)
         rates = self._rates()
         with answering(), self.engine.connect() as connection:
-            workers = [one for one in self._known(connection) if one.gpu_class in rates]
-            if gpu_class:
-                workers = [one for one in workers if one.gpu_class == gpu_class]
+            wanted = rates.keys() & {gpu_class} if gpu_class else rates.keys()
+            workers = self._known(connection, wanted)
             if not workers:
                 text = "A worker is required, got none yet. Ask again."
                 raise RunError("deployment_not_ready", 429, text, retry_after=NOT_READY_S)
@@ -265,11 +264,13 @@ class Runs:
             text = f"At most {MAX_ACTIVE} jobs may wait and run, got one more. Ask again."
             raise RunError("queue_full", 429, text, retry_after=FULL_S)
 
-    def _known(self, connection: sa.Connection) -> list[Worker]:
-        """Returns workers that are here; if none is, those that were."""
-        sql = f"SELECT {WORKER}, seen_at FROM runs.worker WHERE seen_at > :t"
+    def _known(self, connection: sa.Connection, wanted: Set[str]) -> Sequence[Worker]:
+        """Returns workers of these GPU classes that are here; if none is, those that were."""
+        sql = f"""SELECT {WORKER}, seen_at FROM runs.worker WHERE seen_at > :t
+            AND gpu_class = ANY(:wanted)"""
         now = self.clock()
-        rows = connection.execute(sa.text(sql), {"t": now - KNOWN}).all()
+        values = {"t": now - KNOWN, "wanted": list(wanted)}
+        rows = connection.execute(sa.text(sql), values).all()
         here = [one for one in rows if one.seen_at > now - ALIVE and not one.draining]
         return [Worker(*row[:-1]) for row in here or rows]
 

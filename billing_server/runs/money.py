@@ -1,5 +1,6 @@
 """What runs cost: quote, hold, more of it, and the end; always in the run's own transaction."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 
 from ..ledger import EndedError, Ledger, LedgerError, Request
 from ..ledger.pricing import Rate, price
+from ..ledger.values import OWN_KEYS
 from .values import (
     ALIKE,
     EXTEND_AT,
@@ -86,5 +88,9 @@ def settle(ledger: Ledger, connection: sa.Connection, run: Run, gpu_ms: int | No
     try:
         movement = ledger.post(connection, request)
     except EndedError:
-        return 0  # the server was away until the hold had lapsed: that is not the customer's fault
+        # The server was away until the hold had lapsed: that is not the customer's fault.
+        lapse = Request("lapse", run.account, f"{OWN_KEYS}lapse:{run.hold}:0", names=run.hold)
+        with suppress(EndedError):
+            ledger.post(connection, lapse)  # as `Ledger.expire_due` will, if it has not
+        return 0
     return movement.amount if gpu_ms is not None else 0
