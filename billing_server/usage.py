@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from .ledger import Budget, InvalidError
+from .ledger import Budget, InvalidError, NotAllowedError
 from .ledger.away import answering
 from .ledger.values import one_of, utc
 
@@ -73,11 +73,21 @@ class Usage:
             return [Limits(row[0], Budget(*row[1:4]), *row[4:]) for row in rows]
 
     def label(self, account: int, run: str, workflow: str) -> None:
-        """Notes what a run is for; the first word counts."""
-        sql = "INSERT INTO identity.run_label VALUES (:a, :run, :workflow) ON CONFLICT DO NOTHING"
+        """Notes what a run is for.
+
+        Raises:
+            NotAllowedError: It is for something else.
+        """
+        keep = "INSERT INTO identity.run_label VALUES (:a, :run, :workflow) ON CONFLICT DO NOTHING"
+        sql = "SELECT workflow FROM identity.run_label WHERE account = :a AND run = :run"
+        values = {"a": account, "run": run, "workflow": workflow}
         with answering(), self._engine.begin() as connection:
-            values = {"a": account, "run": run, "workflow": workflow}
-            connection.execute(sa.text(sql), values)
+            connection.execute(sa.text(keep), values)
+            known = connection.execute(sa.text(sql), values).scalar_one()
+        if known != workflow:
+            raise NotAllowedError(
+                f"run {run} must be of workflow {known}, got {workflow}. Name another run."
+            )
 
     def _read(
         self, sql: str, account: int, since: datetime, until: datetime, **values: object

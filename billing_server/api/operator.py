@@ -29,7 +29,10 @@ Customer = model(Person, "language")
 def hold(account: int, body: values.HoldIn) -> Any:
     """Reserve credits before a run; `seq` of the answer is the hold."""
     _check_deadline(body.expires_at)
-    if body.run and body.workflow:
+    if body.workflow and not body.run:
+        raise CallError(422, "invalid", "run is required with workflow, got none. Name the run.")
+    if body.workflow and body.run:
+        services().ledger.balance(account)  # there is such an account
         services().usage.label(account, body.run, body.workflow)
     what = {"expires_at": body.expires_at, "run": body.run, "api_key": body.api_key}
     return _post("hold", account, amount=body.amount_micro, **what)

@@ -104,6 +104,14 @@ def test_attack_21_same_key_other_body_is_refused(customer, hold, parts):
     assert parts.ledger.balance(customer.account).held == 100
 
 
+def test_attack_21_same_key_other_workflow_is_refused(customer, hold, parts):
+    assert hold(100, key="k", workflow="a.json").status_code == 422
+    hold(100, key="k", run="run-1", workflow="a.json")
+    assert hold(100, key="k", run="run-1", workflow="b.json").status_code == 409
+    assert hold(100, key="k", run="run-1", workflow="a.json").status_code == 201
+    assert parts.ledger.balance(customer.account).held == 100
+
+
 def test_attack_21_same_key_of_another_user_is_theirs(customer, caller, parts):
     first = customer("POST", "/keys", {"name": "a", "scopes": ["read"]}, key="k")
     other = caller()

@@ -286,6 +286,8 @@ def test_wrong_parameter_is_refused(customer, query):
 
 def test_unknown_account_is_not_found(meter, admin):
     assert meter("POST", meter.holds(987654321), BODY).status_code == 404
+    labelled = BODY | {"run": "r", "workflow": "w"}
+    assert meter("POST", meter.holds(987654321), labelled).status_code == 404
     assert admin("GET", "/customers/987654321/balance").status_code == 404
     assert admin("GET", "/customers/-1/balance").status_code == 404
     assert admin("GET", f"/customers/{10**30}/balance").status_code in (404, 422)
