@@ -36,6 +36,8 @@ def add(commands: Any) -> None:
     entry.add_argument("--model-cache-gb", type=float, default=CACHE_GB, metavar="N")
     entry.add_argument("--drain-s", type=float, default=DRAIN_S, metavar="S", help="for SIGTERM")
     entry.add_argument("--checkpoint", metavar="NAME", help="calibrate: one to time steps with")
+    told = "on: refuse to work without bubblewrap; auto: use it where it works"
+    entry.add_argument("--sandbox", choices=("auto", "on", "off"), default="auto", help=told)
     entry.set_defaults(command=run)
 
 
@@ -59,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         gpu_class=options.gpu_class,
         cache_bytes=int(options.model_cache_gb * shift.GIB),
         drain_s=options.drain_s,
+        bwrap=_bubblewrap(options.sandbox),
     )
     if options.action:
         return _calibrate(told, options.checkpoint)
@@ -99,6 +102,19 @@ def _key(given: str | None) -> str:
             "server."
         )
     return key.strip()
+
+
+def _bubblewrap(wanted: str) -> str | None:
+    from .comfyui import sandbox
+
+    found = sandbox.bubblewrap() if wanted != "off" else None
+    if wanted == "on" and not found:
+        raise RuntimeError(
+            "bubblewrap is required by --sandbox on, got none that works. Install it (Linux), "
+            "allow user namespaces, or leave the option out."
+        )
+    _say("ComfyUI runs in a sandbox." if found else "ComfyUI runs without a sandbox.")
+    return found
 
 
 def _say(line: str) -> None:

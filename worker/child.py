@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..comfyui import sandbox
 from ..comfyui.client import Client
 from ..comfyui.server import Server
 from . import models
@@ -50,7 +51,9 @@ class Child:
         packs: Sequence[Path] = (),
         weights: Iterable[models.Local] = (),
         arguments: Sequence[str] = (),
+        bwrap: str | None = None,
     ):
+        self._bwrap = bwrap
         self._comfyui = comfyui
         self._folder = folder
         self._packs = packs
@@ -181,15 +184,29 @@ class Child:
         for one in self.weights:
             models.show(one.path, self.base / "models" / one.folder / one.name)
         (self.base / "tmp").mkdir(parents=True, exist_ok=True)
-        (self.base / "models").mkdir(exist_ok=True)
+        for name in sandbox.READ_ONLY:
+            (self.base / name).mkdir(exist_ok=True)
+        variables = surroundings(self.base)
+        before = []
+        if self._bwrap:
+            weights = {one.path.parent for one in self.weights}
+            seen = [*self._packs, *weights, Path(variables[WEIGHTS_VARIABLE])]
+            before = sandbox.words(self._bwrap, self._comfyui, self.base, seen)
         self._server = Server(
             self._comfyui,
             packs=self._packs,
             base=self.base,
             arguments=self._arguments,
-            variables=surroundings(self.base),
+            variables=variables,
+            before=before,
         )
         self._server.start()
+        failures = [line for line in self._server.import_failures() if "custom_nodes" in line]
+        if failures:  # it would be taken for a worker that never had the pack
+            raise RuntimeError(
+                f"ComfyUI must be able to import its packs, got: {failures[0].strip()}. Install "
+                "their requirements."
+            )
 
     def _remove(self) -> None:
         if self._server:

@@ -123,9 +123,12 @@ def local(folder: Path | None) -> list[Local]:
 
 
 def show(path: Path, place: Path) -> None:
-    """Makes a file seen at another place, without a copy where the system lets it be."""
+    """Makes a file seen at another place, without a copy where the system lets it be.
+
+    A second name for the same file comes first: who sees the place need not see where it came from.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    for way in (os.symlink, os.link):
+    for way in (os.link, os.symlink):
         with contextlib.suppress(OSError, NotImplementedError):
             way(path, place)
             return

@@ -39,6 +39,7 @@ class Options(NamedTuple):
         cache_bytes: For weights of accounts.
         drain_s: For the last run to end by itself.
         arguments: Further arguments of ComfyUI.
+        bwrap: Path of bubblewrap, which closes ComfyUI in; None runs it without.
     """
 
     url: str
@@ -52,6 +53,7 @@ class Options(NamedTuple):
     cache_bytes: int = 50 * GIB
     drain_s: float = DRAIN_S
     arguments: tuple[str, ...] = ()
+    bwrap: str | None = None
 
 
 class Shift:
@@ -220,6 +222,7 @@ def new_child(options: Options) -> Child:
         packs=options.packs,
         weights=models.local(options.weights),
         arguments=options.arguments,
+        bwrap=options.bwrap,
     )
 
 

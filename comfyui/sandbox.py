@@ -1,0 +1,64 @@
+"""Bubblewrap around a ComfyUI that runs workflows of strangers: where Linux offers it."""
+
+import contextlib
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+TRIAL_TIMEOUT_S = 20
+# Homes, sockets of services, everybody's temporary files: not there for the child.
+HIDDEN = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108
+DEVICES = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/dxg")
+READ_ONLY = ("models", "custom_nodes")  # of its own folder: what it runs and loads
+
+
+def bubblewrap() -> str | None:
+    """Returns the path of bwrap where this system lets it work, else None."""
+    found = shutil.which("bwrap")
+    if not found:
+        return None
+    trial = [found, "--ro-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "true"]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(  # noqa: S603
+            trial, capture_output=True, timeout=TRIAL_TIMEOUT_S, check=False
+        )
+        return found if done.returncode == 0 else None
+    return None
+
+
+def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[str]:
+    """Returns what is put before the command of a ComfyUI.
+
+    It sees the system and `seen` read-only, of the folder around its own nothing; it writes into
+    its own alone, sees no process but its own, and ends with its parent. It keeps the network:
+    the parent speaks to it over loopback.
+
+    Args:
+        bwrap: Path of the program.
+        comfyui: The ComfyUI tree, the child's working folder.
+        base: The child's folder; it exists.
+        seen: What else it reads: packs, weights.
+    """
+    command = [bwrap, "--die-with-parent", "--cap-drop", "ALL"]
+    command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    command += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+    for pattern in DEVICES:
+        for device in sorted(glob.glob(pattern)):
+            command += ["--dev-bind-try", device, device]
+    for folder in (*HIDDEN, str(base.parent)):
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            command += ["--tmpfs", folder]
+    interpreter = (sys.prefix, sys.base_prefix, Path(sys.executable).resolve().parent)
+    pack = Path(__file__).resolve().parent
+    for path in sorted({Path(one).absolute() for one in (*interpreter, pack, comfyui, *seen)}):
+        for place in dict.fromkeys((path, path.resolve())):
+            if place.exists():
+                command += ["--ro-bind", str(place), str(place)]
+    command += ["--bind", str(base), str(base)]
+    for name in READ_ONLY:
+        command += ["--ro-bind-try", str(base / name), str(base / name)]
+    return [*command, "--chdir", str(comfyui), "--"]
