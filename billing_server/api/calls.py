@@ -128,11 +128,11 @@ def _check_body(takes: bool) -> None:
 
 def _check_key() -> None:
     key = request.headers.get("Idempotency-Key", "")
-    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+    if not (0 < len(key) <= MAX_KEY and all("!" <= one <= "~" for one in key)):
         raise CallError(
             422,
             "idempotency_key",
-            f"Idempotency-Key of 1 to {MAX_KEY} ASCII characters is required, got {key!a:.40}. "
+            f"Idempotency-Key of 1 to {MAX_KEY} visible ASCII characters is required, got {key!a:.40}. "
             "Send a new UUID with each new call, and the same one if you repeat it.",
         )
 

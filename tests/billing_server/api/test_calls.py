@@ -294,7 +294,7 @@ def test_unknown_account_is_not_found(meter, admin):
 
 
 def test_key_for_repeating_is_required(meter, customer):
-    for key in ("", "x" * 101, "a\tb"):
+    for key in ("", "x" * 101, "a\tb", "a b", "\xe4"):
         headers = {"Idempotency-Key": key}
         answer = meter("POST", meter.holds(customer.account), BODY, headers=headers)
         assert (answer.status_code, answer.json["code"]) == (422, "idempotency_key")
