@@ -24,7 +24,7 @@ def machine(engine):
     """Returns the machine's class: two customers, three workers, one clock."""
 
     class Machine(RuleBasedStateMachine):
-        @initialize(credits=st.tuples(st.integers(0, 60), st.integers(0, 60)))
+        @initialize(credits=st.tuples(st.integers(0, 30), st.integers(30, 90)))
         def begin(self, credits):
             self.now, number = BEGIN, next(_numbers)
             clock = lambda: self.now  # noqa: E731
@@ -37,6 +37,7 @@ def machine(engine):
             _, key = Keys(engine, clock).create(operator, "worker", ["worker"])
             told = {"about": {}, "environment": "e", "digests": {}, "models": [BASE]}
             told["node_classes"] = CLASSES
+            self.introduced = told
             self.gpu, self.key = gpu, key.id
             self.workers = [self.leases.hello(key.id, str(n), gpu, **told) for n in range(3)]
             self.accounts = []
@@ -64,8 +65,12 @@ def machine(engine):
             assert new == ((account, key) not in self.submitted)
             assert self.submitted.setdefault((account, key), run.id) == run.id
 
-        @rule(worker=st.integers(0, 2))
-        def lease(self, worker):
+        @rule(worker=st.integers(0, 2), busy_too=st.integers(0, 5))
+        def lease(self, worker, busy_too):
+            with engine.connect() as connection:
+                busy = self.leases._open(connection, self.workers[worker])
+            if busy and busy_too:
+                return
             lease = self.leases.lease(self.key, self.workers[worker], (), None, 0)
             if lease:
                 fences = [one.attempt for one, _ in self.tokens if one.run == lease.run]
@@ -74,7 +79,7 @@ def machine(engine):
 
         def told(self, number, call, *more, **what):
             """A call with any token that there ever was; says whether it was taken."""
-            lease, _ = self.tokens[-1 - number % len(self.tokens)]
+            lease, _ = self.tokens[-1 - min(number // 8, len(self.tokens) - 1)]
             newest = max(one.attempt for one, _ in self.tokens if one.run == lease.run)
             try:
                 call(lease.run, lease.token, *more, **what)
@@ -119,9 +124,9 @@ def machine(engine):
                 before.state, before.state
             )
 
-        @rule(seconds=st.sampled_from([1, 4, 9, 16, 29, 31, 600, 3000, 30_000]))
-        def wait(self, seconds):
-            self.now += timedelta(seconds=seconds)
+        @rule(seconds=st.sampled_from([1, 2, 4, 9, 16, 29, 31]), hours=st.integers(-15, 9))
+        def wait(self, seconds, hours):
+            self.now += timedelta(seconds=seconds, hours=max(0, hours - 6) * 3)
 
         @rule()
         def sweep(self):
@@ -131,9 +136,17 @@ def machine(engine):
         def expire_holds(self):
             self.ledger.expire_due()
 
-        @rule(worker=st.integers(0, 2))
-        def drain(self, worker):
-            self.leases.goodbye(self.key, self.workers[worker])
+        @rule(back=st.booleans())
+        def drain(self, back):
+            if back:
+                self.leases.hello(self.key, "2", self.gpu, **self.introduced)
+            else:
+                self.leases.goodbye(self.key, self.workers[2])
+
+        @rule(who=st.integers(0, 1), worker=st.integers(0, 1))
+        def submit_and_lease(self, who, worker):
+            self.submit(who, False, 0)
+            self.lease(worker, 1)
 
         @invariant()
         def ended_runs_stay_as_they_are(self):
