@@ -132,7 +132,7 @@ def _check_key() -> None:
         raise CallError(
             422,
             "idempotency_key",
-            f"Idempotency-Key of 1 to {MAX_KEY} visible ASCII characters is required, got {key!a:.40}. "
+            f"Idempotency-Key of 1 to {MAX_KEY} visible characters is required, got {key!a:.40}. "
             "Send a new UUID with each new call, and the same one if you repeat it.",
         )
 

@@ -220,3 +220,24 @@ def test_gunicorn_serves(bare, server, fresh, tmp_path, eventually):
     finally:
         process.kill()
         process.wait()
+
+
+def test_every_file_is_installed():
+    """A wheel without the texts of mails would fail only when the first mail is due."""
+    import tomllib
+    from pathlib import Path
+
+    import dressform
+
+    root = Path(dressform.__file__).parent
+    tools = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    installed = {
+        file
+        for package, patterns in tools["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for file in root.joinpath(*package.split(".")[1:]).glob(pattern.replace("**", "**/*"))
+    }
+    files = [one for one in (root / "billing_server").rglob("*") if one.is_file()]
+    ours = [one for one in files if one.suffix not in (".py", ".pyc", ".md")]
+    assert len(ours) > 20
+    assert [one for one in ours if one not in installed and not one.name.startswith(".")] == []
