@@ -99,6 +99,15 @@ class Child:
             await self._restart()
         self.tenant = tenant or self.tenant
 
+    async def refresh(self) -> None:
+        """Replaces it by a fresh one, where it has seen a tenant.
+
+        Raises:
+            WorkerError: it does not start.
+        """
+        if self.tenant:
+            await self._restart()
+
     async def stop(self) -> None:
         """Ends it and removes its folder."""
         if self._starting is not None and not self._starting.done():

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from dressform.worker import shift as shift_module
 
 
 def picture(server, run="r1"):
@@ -90,6 +91,24 @@ def test_attack_16_another_tenant_gets_a_new_child(play, work, running):
     assert not any(map(running, pids))
     for run in ("r1", "r2", "r3"):  # nothing was taken from a cache
         assert server.ended[run][0]["gpu_ms"] >= 150
+
+
+def test_idle_worker_has_a_fresh_child_ready_for_the_next_tenant(play, work, monkeypatch):
+    monkeypatch.setattr(shift_module, "IDLE_S", 0.5)
+    pids = []
+
+    async def act(server, shift):
+        server.add(work(0.1), "r1", tenant="a")
+        await server.until(lambda: server.ended)
+        pids.append(shift.child.pid)
+        await server.until(lambda: shift.child.alive and shift.child.tenant is None)
+        pids.append(shift.child.pid)
+        server.add(work(0.1), "r2", tenant="b")
+        await server.until(lambda: len(server.ended) == 2)
+
+    server, _ = play(act)
+    assert [picture(server, run)["pid"] for run in ("r1", "r2")] == pids
+    assert pids[0] != pids[1]
 
 
 def test_cancel_ends_at_the_next_step_and_costs_what_was_used(play, work):
