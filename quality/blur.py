@@ -32,35 +32,35 @@ def measure(
     if min(result_mask.sum(), source_mask.sum()) < MIN_PIXELS:
         return unmeasurable(f"The garment covers fewer than {MIN_PIXELS} pixels.")
     scale = float(np.sqrt(result_mask.sum() / source_mask.sum()))
-    after = effect(*_scaled(result, result_mask, min(1.0, 1 / scale)))
-    before = effect(*_scaled(source, source_mask, min(1.0, scale)))
-    if before is None:
+    after, _ = effect(*_scaled(result, result_mask, min(1.0, 1 / scale)))
+    before, variation = effect(*_scaled(source, source_mask, min(1.0, scale)))
+    if variation < MIN_VARIATION:
         return unmeasurable("The fabric is too plain to look soft or sharp.")
-    if after is None:
-        after = 1.0  # nothing varies any more: wholly blurred
     return Measure(max(0.0, after - before), details={"effect": after, "source_effect": before})
 
 
-def effect(light: np.ndarray, mask: np.ndarray) -> float | None:
-    """Returns the blur effect inside a mask, 0 (sharp) to 1; None where nothing varies.
+def effect(light: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+    """Returns the blur effect inside a mask, 0 (sharp) to 1, and how much neighbours differ.
 
     Args:
         light: (H, W) float32 luma in [0, 1].
         mask: (H, W) bool.
+
+    Returns:
+        The effect, and the mean luma step between neighbours, of the plainer direction.
     """
     inside = color.inside(mask, RIM_PX)
-    found = []
+    found, varied = [], []
     for axis in (0, 1):
         size = (WINDOW_PX, 1) if axis else (1, WINDOW_PX)
         soft = cv2.blur(light, size)
         steps, soft_steps = (np.abs(np.diff(p, axis=axis)) for p in (light, soft))
         chosen = inside[:, 1:] if axis else inside[1:]
         total = float(steps[chosen].sum(dtype=np.float64))
-        if total < MIN_VARIATION * chosen.sum() or not chosen.any():
-            return None
-        lost = np.maximum(steps - soft_steps, 0)[chosen].sum(dtype=np.float64)
-        found.append(1 - float(lost) / total)
-    return max(found)
+        lost = float(np.maximum(steps - soft_steps, 0)[chosen].sum(dtype=np.float64))
+        found.append(1 - lost / total if total else 1.0)  # nothing varies: wholly blurred
+        varied.append(total / max(1, chosen.sum()))
+    return max(found), min(varied)
 
 
 def _scaled(image: np.ndarray, mask: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ from .measure import Measure, require_mask, require_picture, unmeasurable
 
 VISIBLE_LEVELS = 8  # of 255; about 2 to 3 CIEDE2000 on mid grey, the least a shopper could notice
 VISIBLE_DE = 2.0  # CIEDE2000 of an area: side by side, most people see it
+# Reached somewhere in an area, or it is how JPEG rounds colours: 2.0 to 2.4 on white walls.
+SURE_DE = 2.5
 # Changed pixels outside among those that differ from a neighbour by as many levels (a plain wall
 # stays the same through anything). With fewer the engine has pasted back, and each of them counts.
 PASTED_SHARE, STRUCTURE_LEVELS = 0.5, 6
@@ -146,8 +148,14 @@ def _difference(
     found = np.zeros(where.shape, np.float32)
     found[far] = color.ciede2000(seen[far], wanted[far])
     areas = (found >= VISIBLE_DE) | ~where  # an area at the mask's border may be narrow there
-    areas = masks.grow(masks.shrink(areas, radius), radius) & where
+    areas = _sure(masks.grow(masks.shrink(areas, radius), radius) & where, found)
     return np.where(areas, found, np.minimum(found, 0.9 * VISIBLE_DE)).astype(np.float32)
+
+
+def _sure(areas: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Returns the areas that reach SURE_DE somewhere."""
+    _, parts = cv2.connectedComponents(areas.astype(np.uint8))
+    return areas & np.isin(parts, np.unique(parts[areas & (found >= SURE_DE)]))
 
 
 def _as_lit(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ MIN_GAIN = 0.05  # of agreement, against the old place
 # by somebody else seemed to have moved by 8 px in 2 of 12 pairs.
 SAME_OUTSIDE = 0.1
 BESIDE_PX = (3, 4, 5, 6)  # outwards of the edge
+SAME_IN_ZONE = 0.65  # of a zone's points: a hem before other legs is told by chance
 MIN_POINTS = 20  # of an outline that can be measured
 FRAME_PX = SEARCH_PX + LOOK_PX + 1  # where the frame cuts the garment off is no edge
 FIT_ROUNDS = 6
@@ -75,6 +76,7 @@ def measure(
         str(name): float(np.sort(apart[chosen])[-WORST_POINTS])
         for name in dict.fromkeys(names)
         if (chosen := known & (names == name)).sum() >= WORST_POINTS
+        and same[names == name].mean() >= SAME_IN_ZONE
     }
     if not worst:
         return unmeasurable("No part of the outline is long enough to be compared.")

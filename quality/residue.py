@@ -16,10 +16,20 @@ MIN_KEPT_VARIANCE = 0.25  # half the amplitude; less is not the same structure
 MIN_MANNEQUIN_PX = 200
 # Of the mannequin; a smaller part is a sliver beside the garment.
 MIN_PART_PX, MIN_PART = 120, 0.003
+# Where so much of the form's outline before the background is near and none of it is left, it is
+# not the form: the wall behind a white neck is white.
+MIN_RIM_PX, MIN_RIM, RIM_PX = 40, 0.04, 5
+# Natural logarithms of gains of encoded values; 0.3 stops are 0.09. More is another garment.
+MOST_GAIN, SAME_GAIN = 0.26, 0.06
+DARKEST, BRIGHTEST, MIN_LIT_PX = 16, 240, 200  # levels and pixels that tell a gain
 
 
 def measure(
-    result: np.ndarray, source: np.ndarray, mannequin_mask: np.ndarray, garment_mask: np.ndarray
+    result: np.ndarray,
+    source: np.ndarray,
+    mannequin_mask: np.ndarray,
+    garment_mask: np.ndarray,
+    inside_mask: np.ndarray | None = None,
 ) -> Measure:
     """Measures how much of the mannequin and its stand has survived.
 
@@ -32,6 +42,7 @@ def measure(
         result, source: (H, W, 3) uint8 sRGB of one size, with the garment in the same place.
         mannequin_mask: (H, W) bool, mannequin and support in the source.
         garment_mask: (H, W) bool, the garment in both; says whether the pictures are aligned.
+        inside_mask: (H, W) bool, the garment's own inside, where the source shows it.
 
     Returns:
         Share (0 to 1) of the mannequin's pixels that survive, of all or of one part that lies
@@ -46,6 +57,8 @@ def measure(
     require_mask("garment_mask", garment_mask, result)
     if mannequin_mask.sum() < MIN_MANNEQUIN_PX:
         return unmeasurable("No mannequin was found in the source photo.")
+    if inside_mask is None:
+        inside_mask = np.zeros_like(garment_mask)
     if not alignment.aligned(result, source, garment_mask):
         placed = alignment.place(result, source, garment_mask, garment_mask)
         if placed is None:
@@ -53,11 +66,12 @@ def measure(
                 "The garment is not in the same place in the result and the source photo."
             )
         moved = np.median(placed.motion[garment_mask], axis=0)
-        source, mannequin_mask, garment_mask = (
-            _moved(p, moved) for p in (source, mannequin_mask, garment_mask)
+        source, mannequin_mask, garment_mask, inside_mask = (
+            _moved(p, moved) for p in (source, mannequin_mask, garment_mask, inside_mask)
         )
+    source = _as_lit(source, result, garment_mask, mannequin_mask)
     look = color.inside(mannequin_mask)
-    survived = _surviving(result, source, look, garment_mask)
+    survived = _surviving(result, source, look, garment_mask, inside_mask)
     local = np.where(look, survived, np.nan).astype(np.float32)
     return Measure(
         _worst_part(survived, look),
@@ -89,7 +103,11 @@ def _moved(array: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 
 def _surviving(
-    result: np.ndarray, source: np.ndarray, look: np.ndarray, garment_mask: np.ndarray
+    result: np.ndarray,
+    source: np.ndarray,
+    look: np.ndarray,
+    garment_mask: np.ndarray,
+    inside_mask: np.ndarray,
 ) -> np.ndarray:
     after, before = (cv2.GaussianBlur(color.to_lab(p), (0, 0), SMOOTH_PX) for p in (result, source))
     alike = look & (np.linalg.norm(after - before, axis=2) < SAME_LAB)
@@ -102,8 +120,44 @@ def _surviving(
     alike = masks.grow(masks.shrink(alike, 2), 2) & alike
     _, parts = cv2.connectedComponents(alike.astype(np.uint8))
     proof = alike & structured & ~masks.grow(garment_mask, WINDOW_PX)
-    proven = np.unique(parts[proof])
+    rim = look & ~masks.shrink(look, 2) & ~masks.grow(garment_mask | inside_mask, WINDOW_PX)
+    left = rim & masks.grow(alike & structured, RIM_PX)
+    proven = [
+        part for part in np.unique(parts[proof]) if part and _has_rim(parts == part, rim, left)
+    ]
     return alike & np.isin(parts, proven)
+
+
+def _has_rim(part: np.ndarray, rim: np.ndarray, left: np.ndarray) -> bool:
+    near = masks.grow(part, WINDOW_PX)
+    count = int((rim & near).sum())
+    return count < MIN_RIM_PX or (left & near).sum() >= MIN_RIM * count
+
+
+def _as_lit(
+    source: np.ndarray, result: np.ndarray, garment_mask: np.ndarray, look: np.ndarray
+) -> np.ndarray:
+    """Returns the source in the exposure and white balance of the result.
+
+    The garment tells them, unless what surrounds it contradicts: then another room lights it, and
+    what is left of the form may have been left as it was. A gain of light is a gain of encoded
+    values as well, nearly, as their encoding is nearly a power.
+    """
+    gain = _gain(source, result, garment_mask)
+    beside = _gain(source, result, ~(garment_mask | look))
+    if gain is None or (np.abs(np.log(gain)) > MOST_GAIN).any():
+        return source
+    if beside is not None and (np.abs(np.log(gain / beside)) > SAME_GAIN).any():
+        return source
+    return np.clip(np.rint(source * gain), 0, 255).astype(np.uint8)
+
+
+def _gain(source: np.ndarray, result: np.ndarray, where: np.ndarray) -> np.ndarray | None:
+    before = source[where].astype(np.float32)
+    told = ((before >= DARKEST) & (before <= BRIGHTEST)).all(1)
+    if told.sum() < MIN_LIT_PX:
+        return None
+    return np.median(np.maximum(result[where][told], 1) / before[told], axis=0)
 
 
 def _structure(

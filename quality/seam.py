@@ -15,6 +15,8 @@ SEGMENT_POINTS = 24  # 72 px of border
 MIN_POINTS = 30
 WORST_QUARTER = 0.75  # quantile of the border's segments
 SURE = 2.0  # standard errors; a segment's step within them is chance
+MOVED_PX = 4  # by as much the picture may have moved, and its own edges with it
+PASTED_SHARE = 0.5  # of the outside
 STEEPEST_LAB = 20.0  # of one point; a steeper step is an object's edge and no seam
 
 
@@ -54,9 +56,12 @@ def measure(
         border = border.at_where(~outline)
     if len(border.at) < MIN_POINTS:
         return unmeasurable("The repainted area ends at the garment's own outline or at the frame.")
-    step, doubt = _steps(result, border)
+    (step,), doubt = _steps(result, border)
     if person is not None and person.shape == result.shape:
-        had, _ = _steps(person, border)
+        same = (result == person).all(2)[~repaint_mask]
+        # Where the outside is the person's bit by bit, nothing has moved.
+        moved_px = 0 if same.size and same.mean() > PASTED_SHARE else MOVED_PX
+        had = _near(_steps(person, border, moved_px)[0], step)
         step = np.where(step * had > 0, np.sign(step) * np.maximum(abs(step) - abs(had), 0), step)
     weight = 1 / (doubt**2 + FLOOR_LAB**2)
     weight[np.linalg.norm(step, axis=1) > STEEPEST_LAB] = 0
@@ -76,20 +81,32 @@ def measure(
     )
 
 
-def _steps(picture: np.ndarray, border: contour.Points) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (N, 3) Lab steps outwards, and (N, 1) deviations of the colours from the lines."""
+def _steps(
+    picture: np.ndarray, border: contour.Points, beside_px: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns Lab steps outwards, and (N, 1) deviations of the colours from the lines.
+
+    The steps, (S, N, 3), are those at the border and as far as `beside_px` on both sides of it.
+    """
     reach = int(FAR_PX)
-    profiles = contour.profiles(picture, border, reach)
+    profiles = contour.profiles(picture, border, reach + beside_px)
     lab = to_lab(np.rint(profiles * 255).astype(np.uint8))
     at = np.arange(-reach, reach + 1, dtype=np.float64)
     used = np.abs(at) >= NEAR_PX
     # Columns: level, slope, step. The pseudo-inverse's last row gives the step from a profile.
     terms = np.stack((np.ones(used.sum()), at[used], np.sign(at[used]) / 2), 1)
     solve = np.linalg.pinv(terms)
-    seen = lab[:, used].astype(np.float64)
-    fitted = np.einsum("kt,ntc->nkc", solve, seen)
-    rest = seen - np.einsum("tk,nkc->ntc", terms, fitted)
-    return fitted[:, 2], np.sqrt((rest**2).mean((1, 2)))[:, None]
+    windows = [lab[:, start : start + len(at)] for start in range(2 * beside_px + 1)]
+    steps = np.stack([np.einsum("t,ntc->nc", solve[2], one[:, used]) for one in windows])
+    seen = windows[beside_px][:, used].astype(np.float64)
+    rest = seen - np.einsum("tk,kv,nvc->ntc", terms, solve, seen, optimize=True)
+    return steps, np.sqrt((rest**2).mean((1, 2)))[:, None]
+
+
+def _near(steps: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Returns, of (S, N, 3) steps, each point's that is closest to the (N, 3) wanted one."""
+    nearest = np.linalg.norm(steps - wanted, axis=2).argmin(0)
+    return steps[nearest, np.arange(len(wanted))]
 
 
 def _mean(step: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

@@ -379,7 +379,6 @@ def _residue(
     if place is None or result.shape != source.shape:
         return unmeasurable("The garment is not at the same place in the result and the photo.")
     form = parsing.mannequin | parsing.support
-    small = [
-        comparison.reduced(p, max(form.shape)) for p in (result, source, form, parsing.garment)
-    ]
+    given = result, source, form, parsing.garment, parsing.interior
+    small = [comparison.reduced(one, max(form.shape)) for one in given]
     return comparison.at_size(residue.measure(*small), form.shape)

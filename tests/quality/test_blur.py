@@ -28,7 +28,7 @@ def test_the_effect_of_a_step_is_known():
     light[:, 30:] = 1
     light[30:] += 1
     mask = np.ones(light.shape, bool)
-    assert blur.effect(light, mask) == pytest.approx(1 / blur.WINDOW_PX, abs=0.02)
+    assert blur.effect(light, mask)[0] == pytest.approx(1 / blur.WINDOW_PX, abs=0.02)
 
 
 def test_a_plain_cloth_is_unmeasurable(source, parsing):
@@ -40,3 +40,12 @@ def test_a_tiny_garment_is_unmeasurable(source):
     mask = np.zeros(source.shape[:2], bool)
     mask[:20, :20] = True
     assert blur.measure(source, source, mask, mask).value is None
+
+
+def test_a_cloth_that_is_plain_after_a_slight_blur_is_not_wholly_blurred(source, parsing, damage):
+    grain = np.random.default_rng(3).normal(0, 0.7, source.shape[:2])[..., None]
+    dark = np.rint(np.clip(20 + grain, 0, 255)).astype(np.uint8) + np.zeros((1, 1, 3), np.uint8)
+    after, before = damage.blur(dark, 1), dark
+    luma_steps = np.abs(np.diff(after[..., 0].astype(int), axis=1))[parsing.garment[:, 1:]]
+    assert luma_steps.mean() / 255 < blur.MIN_VARIATION
+    assert measured(after, before, parsing).value < 0.7

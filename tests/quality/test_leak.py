@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from dressform.quality import leak
+from dressform.imaging.color import to_lab
+from dressform.quality import color, leak
 
 
 @pytest.fixture
@@ -97,3 +98,21 @@ def test_a_person_photo_of_another_size_is_told_with_both(person, repaint):
     reason = leak.measure(person, person[:-1], repaint).reason
     assert "40x50" in reason
     assert "39x50" in reason
+
+
+@pytest.mark.parametrize(("bluer", "is_leak"), [(4, False), (8, True)])
+def test_colours_that_are_rounded_are_no_leak_and_a_sure_area_is(bluer, is_leak):
+    """JPEG moves the colours of whole blocks of a pale wall by a little more than 2 dE."""
+    rng = np.random.default_rng(5)
+    wall = np.full((320, 240, 3), (214, 210, 204), np.uint8)
+    wall += rng.integers(0, 4, wall.shape, np.uint8)
+    mask = np.zeros(wall.shape[:2], bool)
+    mask[100:220, 80:160] = True
+    result = wall + rng.integers(0, 2, wall.shape, np.uint8)
+    result[30:60, 20:50, 2] += bluer
+    found = leak.measure(result, wall, mask)
+    before, after = (np.uint8([[[216, 212, 206 + more]]]) for more in (0, bluer))
+    difference = color.ciede2000(to_lab(after)[0], to_lab(before)[0])[0]
+    assert leak.VISIBLE_DE < difference
+    assert (difference > leak.SURE_DE) == is_leak
+    assert (found.value > 0.005) == is_leak

@@ -75,3 +75,13 @@ def test_a_garment_that_fills_the_picture_has_no_outline(source):
 def test_a_garment_of_the_walls_colour_is_unmeasurable(source, parsing):
     plain = np.full_like(source, 230)
     assert "hardly stands out" in measured(plain, plain, parsing).reason
+
+
+def test_a_hem_before_other_legs_is_not_compared(source, parsing, body):
+    """What shines through at a few points of it says nothing of the rest."""
+    other = source.copy()
+    other[250:, :] = (60, 70, 90)
+    other[250:256, 60:120] = source[244:250, 60:120]  # as if the hem hung lower
+    found = measured(other, source, parsing, body=body)
+    assert "zone:hem" not in found.details
+    assert found.value < 1

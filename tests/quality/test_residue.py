@@ -54,3 +54,29 @@ def test_a_residue_in_a_picture_that_has_moved_is_found(model, source, parsing, 
     result = np.where(parsing.support[..., None], source, model)
     assert measured(damage.move(result, 3), source, parsing).value > 0.3
     assert measured(damage.move(model, 3), source, parsing).value < 0.05
+
+
+def test_skin_that_has_the_forms_colour_in_another_exposure_is_none(source, parsing, damage):
+    """The person is lighter than the form by what the exposure is darker."""
+    person = source.copy()
+    held = parsing.mannequin | parsing.support
+    person[held] = damage.expose(source, 0.3)[held]
+    assert measured(damage.expose(person, -0.3), source, parsing).value < 0.02
+    assert measured(damage.expose(source, -0.3), source, parsing).value > 0.8
+
+
+def test_a_wall_of_the_forms_colour_is_none_beside_its_shaded_edge(source, parsing):
+    """What the wall shares with the form is no evidence where none of the outline is left."""
+    inside = np.zeros_like(parsing.garment)
+    white = source.copy()
+    white[parsing.mannequin] = (228, 226, 222)
+    edge = parsing.mannequin.copy()
+    edge[24:70, 99:141] = False
+    white[edge] = (150, 150, 150)
+    white[50:54, 110:130] = (120, 120, 120)  # a mark on the form, as on what came instead
+    result = source.copy()
+    result[parsing.mannequin] = (228, 226, 222)
+    result[50:54, 110:130] = (120, 120, 120)
+    form = parsing.mannequin
+    found = residue.measure(result, white, form, parsing.garment, inside)
+    assert found.value == 0

@@ -63,3 +63,12 @@ def test_a_border_along_the_garments_outline_is_unmeasurable(source, parsing):
 @pytest.mark.parametrize("fill", [False, True])
 def test_a_mask_without_a_border_is_unmeasurable(source, fill):
     assert seam.measure(source, np.full(source.shape[:2], fill)).value is None
+
+
+def test_an_edge_of_the_picture_that_moved_with_it_is_no_seam(source, parsing, damage):
+    person = source.copy()
+    person[:, 205:] = (150, 146, 140)  # a door frame beside the border of the mask
+    repaint = masks.grow(parsing.garment, 13)
+    found = seam.measure(damage.move(person, 2), repaint, person=person)
+    assert found.details["whole"] < 0.5
+    assert found.value < 1
