@@ -142,7 +142,7 @@ class Attempt:
             "phases": phases,
             "progress": [{"node": n, "value": v, "max": m} for n, (v, m) in self._progress.items()],
             "free_vram_bytes": await self._child.free_vram() if self._child.alive else 0,
-            "resident": sorted(self._child.resident | self._cache.held().keys()),
+            "resident": self._cache.resident(self._child.resident),
         }
 
     async def _work(self) -> str:

@@ -12,6 +12,7 @@ from . import weights
 from .protocol import Model, WorkerError
 
 MIN_FREE_BYTES = 2 << 30  # stays free on the disk, for outputs and everybody else
+MAX_TOLD = 200  # weights in one call
 PARTIAL = ".partial"
 
 # Fetches a URL into a function that takes the bytes.
@@ -46,6 +47,11 @@ class Cache:
         found = [(path, path.stat()) for path in self._folder.glob(f"*{weights.SUFFIX}")]
         found.sort(key=lambda one: one[1].st_mtime_ns)
         return {path.stem: stat.st_size for path, stat in found}
+
+    def resident(self, loaded: Iterable[str]) -> list[str]:
+        """Returns what is told of weights here: those in memory, then the last used on disk."""
+        disk = reversed(self.held())
+        return list(dict.fromkeys([*sorted(loaded), *disk]))[:MAX_TOLD]
 
     async def bring(self, models: Iterable[Model], fetch: Fetch) -> dict[str, Path]:
         """Returns where all these models are, by hash; fetches what is missing.

@@ -149,7 +149,7 @@ class Shift:
                 await wire.goodbye()
 
     async def _poll(self, wire: Wire) -> dict[str, Any] | None:
-        resident = sorted(self.child.resident | self._cache.held().keys())
+        resident = self._cache.resident(self.child.resident)
         told = {"resident": resident, "free_vram_bytes": await self.child.free_vram()}
         waiting = asyncio.ensure_future(wire.lease(told))
         died = asyncio.ensure_future(self.child.ended())

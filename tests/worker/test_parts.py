@@ -72,6 +72,17 @@ def test_longest_unused_weights_go_first(tmp_path, bring):
     assert list(cache.held()) == [made[n][0].sha256 for n in (3, 1, 4)]
 
 
+def test_weights_in_memory_are_told_first_and_not_too_many(tmp_path, bring, monkeypatch):
+    cache = models.Cache(tmp_path, 10 * MODEL_BYTES)
+    for number in (1, 2):
+        bring(cache, model(number))
+        time.sleep(0.01)
+    keys = [model(number)[0].sha256 for number in (2, 1)]
+    assert cache.resident({"loras/x", keys[1]}) == [*sorted(["loras/x", keys[1]]), keys[0]]
+    monkeypatch.setattr(models, "MAX_TOLD", 2)
+    assert cache.resident({"a", "b", "c"}) == ["a", "b"]
+
+
 def test_weights_of_the_same_run_stay(tmp_path, bring):
     cache = models.Cache(tmp_path, 2 * MODEL_BYTES)
     first, second, third = (model(number) for number in (1, 2, 3))
