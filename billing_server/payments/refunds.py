@@ -10,19 +10,20 @@ from ..ledger.values import MAX_AMOUNT, text, whole
 from .gateway import Back
 from .office import new_id, run
 from .orders import FIRST_LOOK, GIVE_UP
-from .settlement import ADD_REFUND, LOCKED, SENT_BACK
+from .settlement import ADD_REFUND, LOCKED
 from .top_ups import TopUps
 from .values import Purchase, Refund, RefusedError, UnknownOutcomeError
 
 MAX_PURCHASES = 500  # of a list; nobody reads more
-PURCHASES = """SELECT o.*, g.available, g.held, g.frozen, g.dispute, a.available AS spendable,
-    r.micro AS refunded_micro, r.minor AS refunded_minor
+PURCHASES = """SELECT o.*, g.available, g.held, g.frozen, g.dispute, g.returned,
+    a.available AS spendable,
+    (SELECT coalesce(sum(amount_minor), 0) FROM payments.refund
+        WHERE order_id = o.id AND state <> 'failed')::bigint
+    + (SELECT coalesce(sum(amount_minor), 0) FROM payments.dispute
+        WHERE order_id = o.id AND state = 'lost')::bigint AS gone_minor
     FROM payments.pack_order o
     JOIN ledger.account a ON a.id = o.account_id
     JOIN ledger.credit_grant g ON g.account_id = o.account_id AND g.seq = o.grant_seq
-    CROSS JOIN LATERAL (SELECT coalesce(sum(amount_micro), 0)::bigint AS micro,
-        coalesce(sum(amount_minor), 0)::bigint AS minor
-        FROM payments.refund WHERE order_id = o.id AND state <> 'failed') r
     WHERE o.account_id = :a AND o.state = 'paid' ORDER BY o.at DESC LIMIT :n"""
 
 
@@ -71,7 +72,7 @@ class Refunds(TopUps):
             raise NotAllowedError(
                 f"a paid order is required, got one that is {order.state}. Wait until it is paid."
             )
-        before = run(connection, SENT_BACK, id=order.id).one()
+        before = self._gone(connection, order)
         minor = money(order, before.micro + amount_micro) - before.minor
         refund, now = new_id("r"), self._clock()
         request = Request(
@@ -113,6 +114,7 @@ class Refunds(TopUps):
                     WHERE id = :id AND state = 'pending' AND stripe_id IS NULL"""
                 if run(connection, sql, id=refund.id).rowcount:
                     self._refund_failed(connection, refund)
+            self._even(connection, locked)
             return run(
                 connection, "SELECT * FROM payments.refund WHERE id = :id", id=refund.id
             ).one()
@@ -136,15 +138,13 @@ def money(order: Any, credits_micro: int) -> int:
 def _purchase(row: Any) -> Purchase:
     unspent = max(0, row.available) + row.held + row.frozen
     refundable = 0 if row.dispute else max(0, min(row.available, row.spendable))
-    minor = max(0, money(row, row.refunded_micro + refundable) - row.refunded_minor)
+    minor = max(0, money(row, row.returned + refundable) - row.gone_minor)
     if row.dispute:
         state = "disputed"
-    elif row.refunded_micro:
-        state = "refunded" if row.refunded_micro == row.credits_micro else "partly_refunded"
+    elif row.returned:
+        state = "refunded" if row.returned == row.credits_micro else "partly_refunded"
     else:
         state = "paid"
     what = row.id, row.at, row.credits_micro, row.price_minor, row.paid_minor, row.currency
     links = row.invoice_url, row.receipt_url
-    return Purchase(
-        *what, unspent, refundable if minor else 0, minor, row.refunded_micro, *links, state
-    )
+    return Purchase(*what, unspent, refundable if minor else 0, minor, row.returned, *links, state)

@@ -21,13 +21,18 @@ PAID = """UPDATE payments.pack_order SET state = 'paid', grant_seq = :grant, pai
 NOTED = """UPDATE payments.pack_order SET session_id = coalesce(session_id, :session),
     payment_id = coalesce(payment_id, :payment), invoice_url = coalesce(:invoice, invoice_url),
     receipt_url = coalesce(:receipt, receipt_url) WHERE id = :id"""
-SENT_BACK = """SELECT coalesce(sum(amount_micro), 0)::bigint AS micro,
-    coalesce(sum(amount_minor), 0)::bigint AS minor
-    FROM payments.refund WHERE order_id = :id AND state <> 'failed'"""
+# What is gone of an order: money that went back or was lost, credits that were given up for it.
 # The ledger moves no credits of an account while its row is locked.
-UNSPENT = """SELECT greatest(0, least(g.available, a.available)) FROM ledger.account a
-    JOIN ledger.credit_grant g ON g.account_id = a.id WHERE a.id = :a AND g.seq = :g
-    FOR NO KEY UPDATE OF a"""
+GONE = """SELECT g.returned AS micro, greatest(0, least(g.available, a.available)) AS unspent,
+    least(:paid, (SELECT coalesce(sum(amount_minor), 0) FROM payments.refund
+        WHERE order_id = :id AND state <> 'failed')
+      + (SELECT coalesce(sum(amount_minor), 0) FROM payments.dispute
+        WHERE order_id = :id AND state = 'lost'))::bigint AS minor
+    FROM ledger.account a JOIN ledger.credit_grant g ON g.account_id = a.id
+    WHERE a.id = :a AND g.seq = :g FOR NO KEY UPDATE OF a"""
+EVENED = """SELECT seq FROM ledger.movement m WHERE account_id = :a AND kind = 'refund'
+    AND key LIKE :key AND NOT EXISTS (SELECT FROM ledger.movement
+    WHERE account_id = :a AND names = m.seq AND kind = 'refund_cancel')"""
 ADD_REFUND = """INSERT INTO payments.refund (id, account_id, order_id, key, amount_micro,
     amount_minor, movement, at, state, next_at, stripe_id)
     VALUES (:id, :a, :order, :key, :micro, :minor, :movement, :at, :state, :next, :stripe)"""
@@ -72,6 +77,7 @@ class Settlement(Office):
                 self._refunded(connection, row, refund)
             for dispute in seen.disputes:
                 self._disputed(connection, row, dispute)
+            self._even(connection, row)
         elif row.state in UNPAID and RANK[seen.state] > RANK[row.state]:
             if seen.state == "processing":
                 sql = "UPDATE payments.pack_order SET state = 'processing' WHERE id = :id"
@@ -156,19 +162,36 @@ class Settlement(Office):
             self._tell(connection, account, topic, f"refund-failed:{refund.id}", **what)
 
     def _refunded_outside(self, connection: sa.Connection, order: Any, seen: Back) -> None:
-        """Takes the unspent credits of money that somebody sent back at Stripe."""
-        account, before = order.account_id, run(connection, SENT_BACK, id=order.id).one()
-        due = -(-order.credits_micro * (before.minor + seen.amount_minor) // order.paid_minor)
-        unspent = run(connection, UNSPENT, a=account, g=order.grant_seq).scalar_one()
-        micro, id_ = min(due - before.micro, unspent), new_id("r")
-        key = f"refund:{seen.id}"
-        taken = self._try(connection, Request("refund", account, key, micro, order.grant_seq))
+        """Writes down what somebody sent back at Stripe; `_even` takes its credits."""
+        account, id_ = order.account_id, new_id("r")
         values = {"id": id_, "a": account, "order": order.id, "key": id_, "at": self._clock()}
-        values |= {"minor": seen.amount_minor, "state": seen.state, "stripe": seen.id}
-        values |= {"micro": taken.amount if taken else 0, "movement": taken and taken.seq}
-        run(connection, ADD_REFUND, **values, next=None)
-        what = {"order": order.id, "refund": seen.id, "taken_micro": values["micro"]}
+        values |= {"micro": 0, "minor": seen.amount_minor, "movement": None, "next": None}
+        run(connection, ADD_REFUND, **values, state=seen.state, stripe=seen.id)
+        what = {"order": order.id, "refund": seen.id, "sent_minor": seen.amount_minor}
         self._tell(connection, account, "operator", f"refund:{seen.id}", **what)
+
+    def _gone(self, connection: sa.Connection, order: Any) -> Any:
+        what = {"paid": order.paid_minor, "a": order.account_id, "g": order.grant_seq}
+        return run(connection, GONE, id=order.id, **what).one()
+
+    def _even(self, connection: sa.Connection, order: Any) -> None:
+        """Takes unspent credits whose money is gone; gives back those whose money came back.
+
+        Refunds and disputes do so themselves. This is for what crossed: money that was sent back at
+        Stripe, also while it was disputed, and refunds that failed after the rest was lost.
+        """
+        account, gone = order.account_id, self._gone(connection, order)
+        due = -(-order.credits_micro * gone.minor // order.paid_minor)
+        cents = 8 * -(-order.credits_micro // order.paid_minor)  # what refunds may have rounded off
+        if gone.micro - due > cents:
+            what = {"a": account, "key": f"even:{order.id}:%"}
+            for seq in run(connection, EVENED, **what).scalars().all():
+                cancel = Request("refund_cancel", account, f"even-back:{order.id}:{seq}", names=seq)
+                self._ledger.post(connection, cancel)
+            gone = self._gone(connection, order)
+        if gone.unspent and due > gone.micro:
+            key, take = f"even:{order.id}:{new_id('t')}", min(due - gone.micro, gone.unspent)
+            self._try(connection, Request("refund", account, key, take, order.grant_seq))
 
     def _disputed(self, connection: sa.Connection, order: Any, seen: Back) -> None:
         """Freezes credits while their money is disputed; claws them back if it is lost."""
@@ -176,9 +199,8 @@ class Settlement(Office):
         sql = "SELECT * FROM payments.dispute WHERE id = :id FOR UPDATE"
         row = run(connection, sql, id=seen.id).one_or_none()
         if row is None:
-            before = run(connection, SENT_BACK, id=order.id).one()
             micro = -(-order.credits_micro * seen.amount_minor // order.paid_minor)
-            micro = min(micro, order.credits_micro - before.micro)
+            micro = min(micro, order.credits_micro - self._gone(connection, order).micro)
             key = f"dispute:{seen.id}"
             opened = Request("dispute_open", account, key, micro, order.grant_seq)
             frozen = self._try(connection, opened)
@@ -194,8 +216,6 @@ class Settlement(Office):
             if row.movement is not None:
                 kind, key = f"dispute_{seen.state}", f"dispute-{seen.state}:{seen.id}"
                 self._ledger.post(connection, Request(kind, account, key, names=row.movement))
-                if seen.state == "lost":
-                    self._take_rest(connection, order, row)
             told.append(seen.state)
         elif row.state == "lost" and seen.state == "won":
             told.append("won after it was lost: grant what was clawed back")
@@ -203,19 +223,6 @@ class Settlement(Office):
             what = {"order": order.id, "dispute": seen.id, "state": state}
             for topic in ("dispute", "operator") if state in DISPUTES else ("operator",):
                 self._tell(connection, account, topic, f"{seen.id}:{state}", **what)
-
-    def _take_rest(self, connection: sa.Connection, order: Any, dispute: Any) -> None:
-        """Takes what came back after a dispute began: a refund that failed meanwhile."""
-        back = run(connection, SENT_BACK, id=order.id).one().micro
-        due = -(-order.credits_micro * dispute.amount_minor // order.paid_minor)
-        sql = "SELECT amount FROM ledger.movement WHERE account_id = :a AND seq = :s"
-        values = {"a": order.account_id, "s": dispute.movement}
-        taken = run(connection, sql, **values).scalar_one()
-        values = {"a": order.account_id, "g": order.grant_seq}
-        unspent = run(connection, UNSPENT, **values).scalar_one()
-        rest = min(due - taken, order.credits_micro - back - taken, unspent)
-        key = f"dispute-rest:{dispute.id}"
-        self._try(connection, Request("refund", order.account_id, key, rest, order.grant_seq))
 
     def _try(self, connection: sa.Connection, request: Request) -> Movement | None:
         """Posts what the ledger may refuse: money has moved, whatever it says."""

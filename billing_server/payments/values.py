@@ -104,7 +104,7 @@ class Purchase(NamedTuple):
     unspent_micro: int  # also what is held or frozen
     refundable_micro: int
     refundable_minor: int  # the money of that
-    refunded_micro: int
+    refunded_micro: int  # also what a lost dispute took
     invoice_url: str | None
     receipt_url: str | None
     state: str
