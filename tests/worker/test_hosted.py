@@ -1,15 +1,10 @@
 """The real server, the real worker, the real ComfyUI: from a customer's credits to his picture."""
 
 import asyncio
-import contextlib
 import io
 import json
 import os
-import shutil
 import signal
-import tempfile
-import threading
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,31 +50,6 @@ FAILING = {
 }
 
 
-@contextlib.contextmanager
-def serving(books, data):
-    """The billing server with a database of its own, in a thread."""
-    from dressform.billing_server import create_app, database, embedded
-    from dressform.billing_server.settings import Settings
-    from werkzeug.serving import make_server
-
-    engine = database.connect(embedded.start(books, settings={"fsync": "off"}))
-    database.migrate(engine)
-    app = create_app(Settings.read({}, data)._replace(ticks=False), engine=engine)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        parts = app.extensions["services"]
-        yield f"http://127.0.0.1:{server.server_port}", parts
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        parts.hosting.runs.bells.stop()
-        engine.dispose()
-        embedded.stop(books)
-
-
 @pytest.fixture(scope="module")
 def module_patch():
     with pytest.MonkeyPatch.context() as patch:
@@ -87,23 +57,15 @@ def module_patch():
 
 
 @pytest.fixture(scope="module")
-def day(comfyui_folder, tmp_path_factory, module_patch):
+def day(comfyui_folder, tmp_path_factory, module_patch, serving):
     """What became of four runs of one customer."""
-    books = Path(tempfile.mkdtemp(prefix="dressform-"))  # PostgreSQL has to reach it
     seen = SimpleNamespace()
     module_patch.setattr(shift_module, "HEARTBEAT_S", 0.5)
-    try:
-        with serving(books, tmp_path_factory.mktemp("server")) as (url, parts):
-            operator = parts.ledger.open_account("operator")
-            secret, _ = parts.keys.create(operator, "worker", ["worker"])
-            valid_from = parts.clock() - timedelta(days=1)
-            parts.ledger.card.add("cpu", RATE, valid_from=valid_from)
-            told = {"comfyui": comfyui_folder, "packs": (session.PACK,)}
-            told["data"] = tmp_path_factory.mktemp("worker")
-            asyncio.run(work(Shift(Options(url=url, key=secret, **told)), parts, seen))
-            seen.verified = parts.ledger.verify().problems
-    finally:
-        shutil.rmtree(books, ignore_errors=True)
+    with serving(tmp_path_factory.mktemp("server"), RATE) as (url, secret, parts):
+        told = {"comfyui": comfyui_folder, "packs": (session.PACK,)}
+        told["data"] = tmp_path_factory.mktemp("worker")
+        asyncio.run(work(Shift(Options(url=url, key=secret, **told)), parts, seen))
+        seen.verified = parts.ledger.verify().problems
     return seen
 
 
