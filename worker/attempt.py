@@ -110,7 +110,8 @@ class Attempt:
             try:
                 answer = await self._wire.heartbeat(self._lease, told, left_s)
             except (AwayError, WorkerError):
-                pause_s = min(RETRY_S, self._heartbeat_s)
+                left_s = max(0.0, self._fence_at - self._clock())
+                pause_s = min(RETRY_S, self._heartbeat_s, left_s)
                 continue
             except RefusedError as error:
                 raise StaleTokenError(str(error)) from error
@@ -155,6 +156,8 @@ class Attempt:
         except (StaleTokenError, asyncio.CancelledError):
             raise
         except Exception as error:  # the edge: whatever went wrong, the server hears of it
+            if self._clock() >= self._fence_at:  # the child may have fenced itself first
+                raise FencedError from error
             failure = _failure(error)
             message = str(failure).replace(str(self._child.base), "").strip()[:MAX_MESSAGE]
             told = {
