@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 
 from . import embedded
+from .ledger.away import answering
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_361_020_533  # any number that nobody else uses for an advisory lock
@@ -38,6 +40,17 @@ def _prepare(connection: psycopg.Connection, _: object) -> None:
     """Times come back in UTC."""
     connection.execute("SET TIME ZONE 'UTC'")
     connection.commit()
+
+
+def execute(engine: sa.Engine, sql: str, **values: object) -> list[Any]:
+    """Returns the rows of one statement, in a transaction of its own.
+
+    Raises:
+        UnavailableError: The database does not answer.
+    """
+    with answering(), engine.begin() as connection:
+        result = connection.execute(sa.text(sql), values)
+        return list(result) if result.returns_rows else []
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:

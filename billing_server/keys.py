@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from . import database
 from .ledger import InvalidError, NotFoundError
-from .ledger.away import answering
 from .ledger.values import one_of, text
 
 PREFIX = "df_"
@@ -107,9 +107,7 @@ class Keys:
         return _key(rows[0])
 
     def _do(self, sql: str, **values: object) -> Sequence[Any]:
-        with answering(), self._engine.begin() as connection:
-            result = connection.execute(sa.text(sql), {"now": self._clock()} | values)
-            return result.all() if result.returns_rows else []
+        return database.execute(self._engine, sql, now=self._clock(), **values)
 
 
 def _key(row: Any) -> ApiKey:

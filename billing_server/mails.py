@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import sqlalchemy as sa
 import structlog
 
+from . import database
 from .identity.people import Person
 from .ledger import in_credits
 from .services import Services
@@ -52,16 +52,14 @@ def deliver(services: Services) -> int:
 
     A mail is marked after it went out: a crash between the two sends it twice, never not at all.
     """
-    with services.engine.connect() as connection:
-        rows = connection.execute(sa.text(_UNSENT), {"n": BATCH}).all()
+    rows = database.execute(services.engine, _UNSENT, n=BATCH)
     for id_, account, topic, payload in rows:
         for person in _readers(services, account, topic):
             try:
                 write(services.settings, person, topic, {"account": account} | payload)
             except smtplib.SMTPRecipientsRefused:
                 structlog.get_logger().warning("mail_refused", person=person.id, topic=topic)
-        with services.engine.begin() as connection:
-            connection.execute(sa.text(_SENT), {"id": id_, "now": services.clock()})
+        database.execute(services.engine, _SENT, id=id_, now=services.clock())
     return len(rows)
 
 

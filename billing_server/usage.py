@@ -1,12 +1,12 @@
 """What was spent on what: read from the journal, by day, key, run, workflow or GPU class."""
 
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from . import database
 from .ledger import Budget, InvalidError, NotAllowedError
-from .ledger.away import answering
 from .ledger.values import one_of, utc
 
 # What can be told apart, and how a row says it.
@@ -55,9 +55,14 @@ class Usage:
     def by(self, account: int, since: datetime, until: datetime, by: str) -> list[Spent]:
         """Returns what was spent from `since` until before `until`, by one of BY, in its order."""
         one_of("by", by, BY)
+        since, until = utc("since", since), utc("until", until)
+        if since >= until:
+            text = f"until must be after since, got {until} and {since}. Exchange them."
+            raise InvalidError(text)
         sql = f"""SELECT {BY[by]} AS what, sum({_SPENT})::bigint, sum(c.gpu_ms)::bigint, count(*)
             {_RUNS} GROUP BY 1 ORDER BY 1 LIMIT {MAX_ROWS}"""
-        return [Spent(*row) for row in self._read(sql, account, since, until)]
+        values = {"account": account, "since": since, "until": until}
+        return [Spent(*row) for row in database.execute(self._engine, sql, **values)]
 
     def limits(self, account: int, today: date) -> list[Limits]:
         """Returns the budgets of an account, its own first, and what is used of them."""
@@ -68,9 +73,8 @@ class Usage:
                 AND (b.api_key = '' OR s.api_key = b.api_key) AND day <= :today
                 AND day >= date_trunc('month', :today)
             WHERE b.account_id = :account GROUP BY 1, 2, 3, 4 ORDER BY 1"""
-        with answering(), self._engine.connect() as connection:
-            rows = connection.execute(sa.text(sql), {"account": account, "today": today})
-            return [Limits(row[0], Budget(*row[1:4]), *row[4:]) for row in rows]
+        rows = database.execute(self._engine, sql, account=account, today=today)
+        return [Limits(row[0], Budget(*row[1:4]), *row[4:]) for row in rows]
 
     def label(self, account: int, run: str, workflow: str) -> None:
         """Notes what a run is for.
@@ -80,23 +84,9 @@ class Usage:
         """
         keep = "INSERT INTO identity.run_label VALUES (:a, :run, :workflow) ON CONFLICT DO NOTHING"
         sql = "SELECT workflow FROM identity.run_label WHERE account = :a AND run = :run"
-        values = {"a": account, "run": run, "workflow": workflow}
-        with answering(), self._engine.begin() as connection:
-            connection.execute(sa.text(keep), values)
-            known = connection.execute(sa.text(sql), values).scalar_one()
+        database.execute(self._engine, keep, a=account, run=run, workflow=workflow)
+        known = database.execute(self._engine, sql, a=account, run=run)[0].workflow
         if known != workflow:
             raise NotAllowedError(
                 f"run {run} must be of workflow {known}, got {workflow}. Name another run."
             )
-
-    def _read(
-        self, sql: str, account: int, since: datetime, until: datetime, **values: object
-    ) -> list[Any]:
-        since, until = utc("since", since), utc("until", until)
-        if since >= until:
-            raise InvalidError(
-                f"until must be after since, got {until} and {since}. Exchange them."
-            )
-        values |= {"account": account, "since": since, "until": until}
-        with answering(), self._engine.connect() as connection:
-            return list(connection.execute(sa.text(sql), values))

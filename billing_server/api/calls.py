@@ -8,14 +8,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import sqlalchemy as sa
 from apiflask import APIBlueprint
 from cryptography.fernet import Fernet
 from flask import g, request
 from pydantic import BaseModel
 
+from .. import database
 from ..keys import ApiKey
-from ..ledger.away import answering
 from ..problems import CallError
 from ..services import services
 
@@ -184,9 +183,7 @@ _FORGET = "DELETE FROM identity.answer WHERE account = :account AND key = :key A
 
 
 def _do(sql: str, values: dict[str, Any]) -> list[Any]:
-    with answering(), services().engine.begin() as connection:
-        result = connection.execute(sa.text(sql), values)
-        return list(result) if result.returns_rows else []
+    return database.execute(services().engine, sql, **values)
 
 
 def _hash(text: str) -> bytes:

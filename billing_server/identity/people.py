@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import argon2
 import sqlalchemy as sa
 
+from .. import database
 from ..ledger import InvalidError, Ledger
-from ..ledger.away import answering
 
 SESSION = timedelta(days=14)
 LINK = timedelta(minutes=30)
@@ -169,9 +169,7 @@ class People:
         return [Person(*row) for row in self._do(sql, **values)]
 
     def _do(self, sql: str, **values: object) -> list[Any]:
-        with answering(), self._engine.begin() as connection:
-            result = connection.execute(sa.text(sql), values)
-            return list(result) if result.returns_rows else []
+        return database.execute(self._engine, sql, **values)
 
 
 def address(email: str) -> str:
