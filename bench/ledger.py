@@ -11,8 +11,10 @@ A pair is a hold and its capture, each answered after a commit that is written t
 * the latency of holds at half of the pairs that were reached, from the time they were due;
 * pairs in a ledger with N entries, against one with a thousand.
 
-Where other programs keep the processors busy, pgbench with its many processes gets more of them
-than the ledger with its few: so the processor time of a transaction and of a pair is told as well.
+The clients of the ledger are threads of one process, as `dressform serve` is one; pgbench has two
+threads and a process of PostgreSQL for each client. Where other programs keep the processors busy,
+its many get more of them than the ledger's two: so the share of others is told as well, and the
+processor time of a transaction and of a pair.
 """
 
 import argparse
@@ -139,6 +141,7 @@ class Spent:
         lines = (folder / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         self._processes = psutil.Process(int(lines[0])), psutil.Process()
         self._each_ms: list[float] = []
+        self._begun, self._own_s, self._busy_s = time.monotonic(), self._now_s(), _busy_s()
 
     def of(self, measure: Callable[[], float], seconds: float) -> float:
         """Measures, and notes the time for each of so many in a second."""
@@ -146,6 +149,11 @@ class Spent:
         per_s = measure()
         self._each_ms.append((self._now_s() - before) / (per_s * seconds) * 1000)
         return per_s
+
+    def others(self) -> float:
+        """Returns what part of the processors other programs took, since this was made."""
+        took_s = _busy_s() - self._busy_s - (self._now_s() - self._own_s)
+        return took_s / (time.monotonic() - self._begun) / (psutil.cpu_count() or 1)
 
     def median_ms(self) -> float:
         """Returns the median over the rounds."""
@@ -159,6 +167,11 @@ class Spent:
                 with contextlib.suppress(psutil.Error):
                     total += sum(child.cpu_times()[:2])
         return total
+
+
+def _busy_s() -> float:
+    now = psutil.cpu_times()
+    return sum(now) - now.idle - getattr(now, "iowait", 0.0)
 
 
 def make_database(url: str, name: str) -> str:
@@ -240,17 +253,7 @@ def measure(url: str, folder: Path, options: argparse.Namespace) -> dict[str, fl
         connection.execute(sa.text("CREATE DATABASE pgbench"))
     # As pgbench advises: no fewer branches than clients, or these wait for each other.
     pgbench(url, "-i", "-q", "-s", str(clients))
-    tpcb = [
-        "-n",
-        "-M",
-        "prepared",
-        "-c",
-        str(clients),
-        "-j",
-        "2",
-        "-T",
-        str(max(1, round(seconds))),
-    ]
+    tpcb = f"-n -M prepared -c {clients} -j 2 -T {max(1, round(seconds))}".split()
     many.run(clients, min(2.0, seconds))  # prepares statements, warms caches
     transaction_ms, pair_ms = Spent(folder), Spent(folder)
     transactions, pairs = alternate(
@@ -258,6 +261,7 @@ def measure(url: str, folder: Path, options: argparse.Namespace) -> dict[str, fl
         lambda: transaction_ms.of(lambda: pgbench(url, *tpcb) or 0.0, seconds),
         lambda: pair_ms.of(lambda: many.run(clients, seconds)[0], seconds),
     )
+    others = pair_ms.others()
     with sa.create_engine(url.rpartition("/")[0] + "/pgbench").begin() as connection:
         connection.exec_driver_sql(PLAIN_TABLES)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
@@ -277,6 +281,7 @@ def measure(url: str, folder: Path, options: argparse.Namespace) -> dict[str, fl
         "pairs": pairs / transactions,
         "transaction_cpu_ms": transaction_ms.median_ms(),
         "pair_cpu_ms": pair_ms.median_ms(),
+        "others": others,
         "alone_pairs_per_s": alone,
         "hot_pairs_per_s": grouped,
         "hot": grouped / alone,
