@@ -96,8 +96,7 @@ def refund(order: str) -> str:
     """Asks how much of a purchase is given back."""
     for one in services().payments.purchases(g.person.account):
         if one.order == order:
-            money = one.price_minor * one.refundable_micro // one.credits_micro
-            return render_template("dashboard/refund.html", one=one, money_back=money)
+            return render_template("dashboard/refund.html", one=one)
     raise NotFoundError(f"a purchase of this account is required, got {order!a:.60}. Choose one.")
 
 
