@@ -9,7 +9,7 @@ bind = os.environ.get("BIND", "127.0.0.1:8000")
 # in Redis (RATE_LIMIT_STORAGE) and metrics in files (PROMETHEUS_MULTIPROC_DIR).
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "gthread"
-threads = 32
+threads = 320  # a stream of events, or a worker that waits for a run, has one to itself
 timeout = 60
 control_socket_disable = True  # it would lie in the home folder
 accesslog = None  # the application's own log keeps secrets out

@@ -20,6 +20,8 @@ from .values import (
     ALIVE,
     CANCELED,
     CANCELING,
+    FREE_MS,
+    FREE_WITHIN,
     HOLD_AFTER_START,
     KEPT,
     KNOWN,
@@ -37,7 +39,7 @@ from .values import (
     no_run,
 )
 
-NOT_READY_S, FULL_S = 30, 5  # to wait before asking again
+NOT_READY_S, FULL_S, WAIT_S = 30, 5, 600  # to wait before asking again
 PAGE, MAX_PAGE = 50, 100
 
 
@@ -162,6 +164,8 @@ class Runs:
                 for asset, name in plan.inputs.items():
                     values = {"run": id_, "asset": asset, "name": name, "until": row["expires_at"]}
                     connection.execute(_INPUT, values)
+                if label := (metadata or {}).get("workflow"):
+                    connection.execute(_LABEL, row | {"label": label})
                 events.add(connection, id_, "status", status=QUEUED)
                 events.ring(connection, events.QUEUE)
         except sa.exc.IntegrityError:
@@ -263,6 +267,16 @@ class Runs:
         if connection.execute(sa.text(sql), {"a": account}).scalar_one() >= MAX_ACTIVE:
             text = f"At most {MAX_ACTIVE} jobs may wait and run, got one more. Ask again."
             raise RunError("queue_full", 429, text, retry_after=FULL_S)
+        # Workflows that fail cost nothing; so that nobody lets them fail on purpose, not forever.
+        sql = """SELECT coalesce(sum(t.gpu_ms), 0)
+            FROM runs.run r JOIN runs.attempt t ON t.run = r.id
+            WHERE account = :a AND created_at > :since AND charged = 0 AND ended_at > :t
+            AND outcome = 'fail:workflow'"""
+        since = self.clock() - FREE_WITHIN
+        values = {"a": account, "t": since, "since": since - START_WITHIN}
+        if connection.execute(sa.text(sql), values).scalar_one() >= FREE_MS:
+            text = "Workflows that succeed are required, got too many failures. Try them locally."
+            raise RunError("too_many_failures", 429, text, retry_after=WAIT_S)
 
     def _known(self, connection: sa.Connection, wanted: Set[str]) -> Sequence[Worker]:
         """Returns workers of these GPU classes that are here; if none is, those that were."""
@@ -330,6 +344,8 @@ _INSERT = sa.text(
     + ", ".join(f":{one}" for one in _COLUMNS)
     + ")"
 )
+# Usage is told by it.
+_LABEL = sa.text("INSERT INTO identity.run_label VALUES (:account, :id, :label)")
 # What is used again is kept longer.
 _INPUT = sa.text(
     """WITH used AS (UPDATE runs.asset SET expires_at = greatest(expires_at, :until)

@@ -25,6 +25,7 @@ from .values import QUEUED, RUNNING, Event, Run, RunError
 KEEPALIVE_S = 15.0
 MAX_STREAM_S = 600.0  # then a client comes back, maybe to another server
 MAX_STREAMS = 20  # of an account, in this process
+MAX_STREAMS_OF_ALL = 256  # each has a thread: fewer than the server has
 FILTER = re.compile(r"metadata\[(.+)\]")
 RESERVED = ("inputs", "webhook_url")
 _streams: dict[int, int] = {}
@@ -105,8 +106,8 @@ def job_events(id_: str) -> Response:
     last = request.headers.get("Last-Event-ID", "0")
     seq = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0
     with _lock:
-        if _streams.get(who, 0) >= MAX_STREAMS:
-            text = f"At most {MAX_STREAMS} streams may be open, got one more. Close some."
+        if _streams.get(who, 0) >= MAX_STREAMS or sum(_streams.values()) >= MAX_STREAMS_OF_ALL:
+            text = f"At most {MAX_STREAMS} streams may be open, got one more. Close some, or poll."
             raise RunError("too_many_streams", 429, text, retry_after=5)
         _streams[who] = _streams.get(who, 0) + 1
     response = Response(_stream(parts, run, seq, services().settings.url), 200)

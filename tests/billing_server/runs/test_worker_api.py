@@ -63,6 +63,19 @@ def test_a_run_from_upload_to_output(hosted, machine, paying, clock):
     assert one("POST", "/lease", {"worker": one.id}).status_code == 204
 
 
+def test_the_worker_of_this_project_reads_the_answers(hosted, machine, paying):
+    protocol = pytest.importorskip("dressform.worker.protocol")
+    asset, _ = hosted.assets.upload(paying.account, [PNG], "photo.png")
+    paying.submit(loader(asset.id))
+    one = machine()
+    lease = protocol.lease(one("POST", "/lease", {"worker": one.id}).json)
+    assert (lease.attempt, lease.lease_s, lease.tenant) == (1, 30, str(paying.account))
+    assert [given.asset for given in lease.inputs] == [asset.id]
+    told = {"token": lease.token, "gpu_ms": 0, "phase": "loading", "phases": {}}
+    answer = protocol.answer(one("POST", f"/runs/{lease.run}/heartbeat", told).json)
+    assert answer == ("go", lease.max_gpu_ms, 30)
+
+
 def test_outputs_of_a_failed_run_are_nobody_s(hosted, machine, paying, clock):
     run, one = paying.submit(), machine()
     lease = one("POST", "/lease", {"worker": one.id}).json
