@@ -5,12 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import prometheus_client as prometheus
-import sqlalchemy as sa
 from flask import Blueprint, Response
 from prometheus_client import multiprocess
 
+from . import database
 from .api.calls import caller
-from .ledger.away import answering
 from .problems import CallError
 from .services import services
 
@@ -39,8 +38,7 @@ def healthz() -> Any:
 @blueprint.get("/readyz")
 def readyz() -> Any:
     """The database answers."""
-    with answering(), services().engine.connect() as connection:
-        connection.execute(sa.text("SELECT FROM identity.person LIMIT 1"))
+    database.execute(services().engine, "SELECT FROM identity.person LIMIT 1")
     return {"status": "ok"}
 
 
@@ -53,11 +51,8 @@ def metrics() -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = prometheus.CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)
-    now = services().clock()
-    gauges = prometheus.CollectorRegistry()
-    with answering(), services().engine.connect() as connection:
-        for name, sql in _COUNTS.items():
-            value = connection.execute(sa.text(sql), {"now": now, "late": now - LATE}).scalar_one()
-            prometheus.Gauge(name, sql, registry=gauges).set(float(value))
-    text = prometheus.generate_latest(registry) + prometheus.generate_latest(gauges)
+    now, text = services().clock(), prometheus.generate_latest(registry).decode()
+    for name, sql in _COUNTS.items():  # of the database, not of a process
+        ((value,),) = database.execute(services().engine, sql, now=now, late=now - LATE)
+        text += f"# TYPE {name} gauge\n{name} {value}\n"
     return Response(text, mimetype="text/plain; version=0.0.4")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 import tomllib
@@ -110,7 +111,7 @@ class Settings(NamedTuple):
             public_url=url,
             stripe_secret_key=key,
             stripe_webhook_secrets=tuple(
-                one.strip() for one in given.get("STRIPE_WEBHOOK_SECRET", "").split(",") if one
+                filter(None, re.split(r"[\s,]+", given.get("STRIPE_WEBHOOK_SECRET", "")))
             ),
             currency=currency,
             tax=given.get("STRIPE_TAX", "").lower() == "on",
