@@ -13,6 +13,8 @@ from .settings import Settings
 # Where a password or a link is tried, and where one is mailed.
 TRIED = tuple(f"sign_in.{name}" for name in ("by_password", "mail", "redeem", "set_password"))
 TRIES = "10 per minute; 100 per hour"  # from one address
+GUESSED = ("sign_in.by_password",)
+GUESSES = "30 per hour"  # of one person's password, from wherever; a mailed link still lets them in
 MAILED = ("sign_in.mail",)
 MAILS = "3 per 10 minutes"  # to one address
 FREE = ("healthz", "readyz", "stripe", "static")  # ends of endpoints that are not counted
@@ -45,8 +47,9 @@ def register(app: Flask, settings: Settings) -> None:
     limiter.request_filter(lambda: (request.endpoint or "").rpartition(".")[2] in FREE)
     # A worker asks as often as it has to; who has no good key is counted.
     limiter.request_filter(lambda: request.blueprint == "worker" and known() is not None)
-    for names, limit, who in ((TRIED, TRIES, _address), (MAILED, MAILS, _to)):
-        limited = limiter.shared_limit(limit, scope=limit, key_func=who)
+    kinds = (TRIED, TRIES, _address), (GUESSED, GUESSES, _to), (MAILED, MAILS, _to)
+    for names, limit, who in kinds:
+        limited = limiter.shared_limit(limit, scope=names[0], key_func=who)
         for name in names:
             app.view_functions[name] = limited(app.view_functions[name])
     limiter.init_app(app)

@@ -139,6 +139,26 @@ def test_guessing_passwords_is_limited(visitor, person):
     assert codes == [*[401] * 10, 429, 429]
 
 
+def test_guessing_one_password_from_many_addresses_is_limited(
+    make_app, settings, visitor, person, mails
+):
+    visit, someone = visitor(make_app(settings._replace(proxies=1))), person()
+    token = visit.token()
+
+    def guess(number, email):
+        headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+        form = {"email": email, "password": "x"}
+        return visit.post("/sign-in", form, token=token, headers=headers).status_code
+
+    codes = [guess(number, someone.email.upper()) for number in range(32)]
+    assert codes == [*[401] * 30, 429, 429]
+    assert guess(40, person().email) == 401  # others are not locked out
+    headers = {"X-Forwarded-For": "198.51.100.50"}
+    form = {"email": someone.email}
+    assert visit.post("/sign-in/mail", form, token=token, headers=headers).status_code == 200
+    assert len(mails()) == 1
+
+
 def test_attack_26_many_accounts_bring_nothing(visitor, parts, mails):
     """A new account has no credits; and one address makes few of them."""
     visit = visitor()
