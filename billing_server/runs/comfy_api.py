@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, g, request
 
 from .. import problems
@@ -31,6 +32,12 @@ def refused(error: RunError) -> Response:
     if wait_s := error.details.get("retry_after"):
         response.headers["Retry-After"] = str(wait_s)
     return response
+
+
+@blueprint.errorhandler(sa.exc.DataError)
+def no_text(_: sa.exc.DataError) -> Response:
+    """Refuses what PostgreSQL cannot keep: a NUL in a name or an id."""
+    return refused(RunError("invalid", 422, "Texts without NUL are required, got one. Remove it."))
 
 
 @blueprint.after_request

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify, request, send_file
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
@@ -23,6 +24,9 @@ MAX_MESSAGE = 2000  # characters of what went wrong that are kept
 blueprint = Blueprint("worker", __name__, url_prefix=PATH)
 blueprint.register_error_handler(
     RunError, lambda error: problems.answer(error.status, error.code, str(error), **error.details)
+)
+blueprint.register_error_handler(
+    sa.exc.DataError, lambda _: problems.answer(422, "invalid", "A NUL came. Leave it out.")
 )
 View = Callable[..., Any]
 Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -53,7 +53,7 @@ def parse(text: bytes) -> Any:
         _bounded(value, 0)
     except RecursionError:
         raise _deep() from None
-    except (UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         raise invalid(f"JSON is required, got {error!s:.100}. Write it again.") from None
     return value
 
@@ -79,12 +79,16 @@ def _bounded(value: Any, depth: int) -> None:
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             _bounded(one, depth + 1)
+        for name in value if isinstance(value, dict) else ():
+            _bounded(name, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a number too large")
     elif isinstance(value, int) and abs(value) > MAX_INT:
         raise ValueError("a whole number too large")
-    elif isinstance(value, str) and "\0" in value:
-        raise ValueError("a NUL in a text")
+    elif isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a NUL in a text")
+        value.encode()  # no half of a surrogate pair
 
 
 def check(graph: Any) -> Workflow:

@@ -205,6 +205,33 @@ def test_odd_pages_are_refused(shop, query):
     assert shop("GET", f"/jobs?{query}").status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/jobs/%00"),
+        ("POST", "/jobs/%00/cancel"),
+        ("GET", "/jobs/%00/events"),
+        ("GET", "/assets/%00"),
+        ("DELETE", "/assets/%00"),
+        ("GET", "/jobs?metadata[a]=%00"),
+        ("GET", "/jobs?metadata[%00]=a"),
+    ],
+)
+def test_nul_is_refused_wherever_it_stands(shop, method, path):
+    assert shop(method, path).status_code in (404, 422)
+
+
+@pytest.mark.parametrize("text", [r"\u0000", r"\ud800"])
+def test_texts_that_are_none_are_refused(shop, text):
+    for body in (
+        '{"workflow": {}, "metadata": {"a": "%s"}}',
+        '{"workflow": {}, "metadata": {"%s": "a"}}',
+        '{"workflow": {"1": {"class_type": "CLIPTextEncode", "inputs": {"text": "%s"}}}}',
+    ):
+        answer = shop("POST", "/jobs", data=body % text)
+        assert answer.json["error"]["code"] == "invalid_workflow"
+
+
 def test_attack_10_huge_body_is_refused(shop):
     for size in (2 << 20, 50 << 20):
         answer = shop("POST", "/jobs", data=b"[" + b" " * size)

@@ -170,6 +170,12 @@ def test_attack_27_what_is_no_report_is_refused(machine, paying, wrong):
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
 
 
+def test_nul_is_refused_wherever_it_stands(machine, paying):
+    one = machine()
+    assert one("POST", "/lease", {"worker": "a\0"}).status_code == 422
+    assert one("GET", "/runs/%00/inputs/%00").status_code in (409, 422)
+
+
 def test_worker_of_a_class_without_a_price_is_told_so(machine):
     with pytest.raises(AssertionError, match="Add a rate"):
         machine(gpu_class="unheard of")
