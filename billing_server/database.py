@@ -43,12 +43,13 @@ def _prepare(connection: psycopg.Connection, _: object) -> None:
 
 
 def execute(engine: sa.Engine, sql: str, **values: object) -> list[Any]:
-    """Returns the rows of one statement, in a transaction of its own.
+    """Returns the rows of one statement, which needs no BEGIN and COMMIT around it.
 
     Raises:
         UnavailableError: The database does not answer.
     """
-    with answering(), engine.begin() as connection:
+    alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with answering(), alone.connect() as connection:
         result = connection.execute(sa.text(sql), values)
         return list(result) if result.returns_rows else []
 
