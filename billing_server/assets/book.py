@@ -12,7 +12,7 @@ from blake3 import blake3
 from ..ledger.away import answering
 from ..runs.values import KEPT, RunError
 from . import kinds
-from .store import Folder, key
+from .store import Store, key
 
 MAX_BYTES = 512 << 20  # of one file
 MAX_ACCOUNT_BYTES = 50 << 30  # of all files of an account
@@ -44,7 +44,7 @@ ASSET = ", ".join(Asset._fields)
 class Assets:
     """Files of all accounts."""
 
-    def __init__(self, engine: sa.Engine, store: Folder, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engine: sa.Engine, store: Store, clock: Callable[[], datetime]) -> None:
         self._engine, self._store, self._clock = engine, store, clock
 
     def upload(

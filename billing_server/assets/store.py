@@ -3,19 +3,19 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 
 class Store(Protocol):
     """Keeps bytes under keys `account/hash`; the same key has the same bytes for good."""
 
-    def writing(self) -> "Iterator[BinaryIO]":
+    def writing(self) -> AbstractContextManager[IO[bytes]]:
         """Gives a temporary file to write to; it is gone afterwards unless it was put."""
         ...
 
-    def put(self, file: BinaryIO, key: str) -> None:
+    def put(self, file: IO[bytes], key: str) -> None:
         """Keeps a temporary file under a key."""
         ...
 
@@ -35,16 +35,16 @@ class Folder:
         self._root = root
 
     @contextmanager
-    def writing(self) -> Iterator[BinaryIO]:
+    def writing(self) -> Iterator[IO[bytes]]:
         """Gives a temporary file to write to; it is gone afterwards unless it was put."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._root, prefix=".new-", delete=False) as file:
             try:
-                yield file  # type: ignore[misc]
+                yield file
             finally:
                 Path(file.name).unlink(missing_ok=True)
 
-    def put(self, file: BinaryIO, key: str) -> None:
+    def put(self, file: IO[bytes], key: str) -> None:
         """Keeps a temporary file under a key, also after a power cut."""
         file.flush()
         os.fsync(file.fileno())
