@@ -261,15 +261,18 @@ class Attempt:
         run: asyncio.Future[Any],
         died: asyncio.Future[Any],
     ) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BOUNDARY_S):
-                await asyncio.wait(
-                    {run, died, asyncio.ensure_future(queued.wait())},
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not run.done() and not died.done():
-                    await client.interrupt(self._prompt_id)
-                    await asyncio.wait({run, died}, return_when=asyncio.FIRST_COMPLETED)
+        waiting = asyncio.ensure_future(queued.wait())
+        ends = {run, died}
+        try:
+            # One that cannot be asked, or does not end, is killed by whoever called.
+            with contextlib.suppress(TimeoutError, RuntimeError):
+                async with asyncio.timeout(BOUNDARY_S):
+                    await asyncio.wait({*ends, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                    if not run.done() and not died.done():
+                        await client.interrupt(self._prompt_id)
+                        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled(waiting)
 
     def _take(self, event: Event, prompt: dict[str, dict[str, Any]]) -> None:
         if event.kind == "node":

@@ -4,21 +4,37 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from ..comfyui import widgets
 from .protocol import PHASES
 
-# Sockets that carry weights: a node that puts out nothing else loads them.
+# Sockets that carry weights.
 WEIGHTS = frozenset(
     {"CLIP", "CLIP_VISION", "CONTROL_NET", "MODEL", "STYLE_MODEL", "UPSCALE_MODEL", "VAE"}
 )
+FILES = (".safetensors", ".sft", ".gguf")
 
 
 def loaders(schemas: dict[str, Any]) -> frozenset[str]:
-    """Returns the node classes whose time is loading: they put out weights and nothing else."""
+    """Returns the node classes whose time is loading and not paid for.
+
+    They put out weights and nothing else, and choose among files of weights: a node that merges
+    or trains computes.
+    """
     return frozenset(
         kind
         for kind, schema in schemas.items()
-        if schema.get("output") and WEIGHTS.issuperset(map(str, schema["output"]))
+        if schema.get("output")
+        and WEIGHTS.issuperset(map(str, schema["output"]))
+        and any(_chooses_a_file(entry) for entry in widgets.declared(schema))
     )
+
+
+def _chooses_a_file(entry: widgets.Input) -> bool:
+    """Tells whether an input lists weights; a list of nothing is one of a folder that is empty."""
+    choices = entry.options.get("options")
+    if entry.kind != "COMBO" or choices is None:
+        return False
+    return not choices or any(str(choice).endswith(FILES) for choice in choices)
 
 
 class Meter:

@@ -221,6 +221,7 @@ if Path(__file__).with_name("broken").exists():
 queue, history, sockets = asyncio.Queue(), {}, {}
 state = {"interrupt": False, "running": None, "cached": set()}
 IMAGE = ["COMBO", {"image_upload": True, "options": []}]
+FILES = ["COMBO", {"options": ["base.safetensors"]}]
 WHOLE = {"required": {"seconds": ["FLOAT", {}], "text": ["STRING", {}]}}
 
 def node(inputs, output=(), saves=False):
@@ -228,7 +229,7 @@ def node(inputs, output=(), saves=False):
 
 NODES = {
     "Read": node({"required": {"image": IMAGE}}, ["IMAGE"]),
-    "Weights": node({"required": {"name": ["STRING", {}], "seconds": ["FLOAT", {}]}}, ["MODEL"]),
+    "Weights": node({"required": {"name": FILES, "seconds": ["FLOAT", {}]}}, ["MODEL"]),
     "Work": node(WHOLE, ["IMAGE"]),
     "Save": node({"required": {"text": ["STRING", {}], "prefix": ["STRING", {}]}}, saves=True),
     "Raise": node({"required": {"text": ["STRING", {}], "kind": ["STRING", {}]}}, saves=True),

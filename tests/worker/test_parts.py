@@ -151,14 +151,25 @@ def test_meter_counts_each_phase_and_never_back():
     assert meter.gpu_ms == 6000
 
 
-def test_nodes_that_put_out_nothing_but_weights_load():
+def schema(output, choices=None):
+    given = (
+        {"model": ["MODEL", {}]} if choices is None else {"name": ["COMBO", {"options": choices}]}
+    )
+    return {"output": output, "input": {"required": given}}
+
+
+def test_nodes_that_choose_a_file_and_put_out_nothing_but_weights_load():
+    weights = ["MODEL", "CLIP", "VAE"]
     schemas = {
-        "CheckpointLoaderSimple": {"output": ["MODEL", "CLIP", "VAE"]},
-        "KSampler": {"output": ["LATENT"]},
-        "Both": {"output": ["MODEL", "IMAGE"]},
-        "SaveImage": {"output": []},
+        "CheckpointLoaderSimple": schema(weights, ["a.safetensors"]),
+        "LoraLoader": schema(["MODEL", "CLIP"], []),
+        "VAELoader": schema(["VAE"], ["pixel_space", "b.safetensors"]),
+        "ModelMergeSimple": schema(["MODEL"]),
+        "ModelSampling": schema(["MODEL"], ["eps", "v_prediction"]),
+        "ImageOnlyCheckpointSampler": schema(["MODEL", "IMAGE"], ["a.safetensors"]),
+        "SaveImage": schema([], []),
     }
-    assert loaders(schemas) == {"CheckpointLoaderSimple"}
+    assert loaders(schemas) == {"CheckpointLoaderSimple", "LoraLoader", "VAELoader"}
 
 
 @pytest.mark.parametrize(
