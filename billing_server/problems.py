@@ -67,7 +67,11 @@ def answer(status: int, code: str, text: str, **more: Any) -> Response:
             browser.person()
         # What the library says of a wrong address is nothing for people.
         g.refusal = {"code": code, "detail": "" if text.endswith(".json.") else text}
-        response = Response(render_template("dashboard/error.html"))
+        try:
+            response = Response(render_template("dashboard/error.html"))
+        except Exception:  # the page of an error is the last one there is
+            structlog.get_logger().exception("no_page")
+            response = Response(text, mimetype="text/plain")
     response.status_code = status
     if status in (409, 429, 503) and code in ("in_progress", "limit", "unavailable"):
         response.headers["Retry-After"] = str(RETRY_S)

@@ -391,5 +391,13 @@ def test_missing_page_keeps_the_menu_of_who_is_signed_in(visitor, person):
     assert someone.email in page.text
 
 
+def test_page_that_cannot_be_made_is_still_an_answer(visitor, monkeypatch):
+    from dressform.billing_server import problems
+
+    monkeypatch.setattr(problems, "render_template", lambda *_: 1 / 0)
+    answer = visitor().get("/nothing")
+    assert (answer.status_code, answer.mimetype) == (404, "text/plain")
+
+
 def test_there_is_no_way_by_a_provider_that_is_not_set_up(visitor):
     assert visitor().post("/sign-in/oidc").status_code == 404
