@@ -187,7 +187,7 @@ def test_run_gives_its_pictures_and_is_metered(day):
     image, asset = saved(day, "first")
     assert asset["name"] == "mine/copy_00001_.png"
     assert np.asarray(image)[32, 48].tolist() == [200, 30, 40]
-    assert [one["type"] for one in told["outputs"]] == ["output", "temp"]
+    assert {one["node"]: one["type"] for one in told["outputs"]} == {"3": "output", "4": "temp"}
     assert 0 < told["gpu_ms"] == told["phases"]["executing"]
 
 
