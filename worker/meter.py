@@ -46,9 +46,9 @@ class Meter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
-        self._spent_s = dict.fromkeys(PHASES, 0.0)
+        self._spent_s: dict[str, float] = {phase: 0.0 for phase in PHASES}
         self._since = clock()
-        self.phase = PHASES[0]
+        self.phase: str = PHASES[0]
 
     def enter(self, phase: str) -> None:
         """Begins a phase, or goes on with one."""

@@ -209,10 +209,10 @@ def _whole(told: Any, key: str) -> int:
 
 def _seconds(told: Any, key: str) -> float:
     value = told.get(key) if isinstance(told, Mapping) else None
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or not 0 < value <= MAX_LEASE_S:
-        raise _unlike(key, f"seconds up to {MAX_LEASE_S}", value)
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value) and 0 < value <= MAX_LEASE_S:
+            return float(value)
+    raise _unlike(key, f"seconds up to {MAX_LEASE_S}", value)
 
 
 def _unlike(key: str, expected: str, got: Any) -> WorkerError:

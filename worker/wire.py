@@ -206,8 +206,9 @@ def _problem(text: str) -> tuple[str, str]:
         told = None
     if not isinstance(told, dict):
         return "", text
-    inner = told.get("error") if isinstance(told.get("error"), dict) else told
-    return str(inner.get("code", "")), str(inner.get("detail") or inner.get("message") or text)
+    inner = told.get("error")
+    found = inner if isinstance(inner, dict) else told
+    return str(found.get("code", "")), str(found.get("detail") or found.get("message") or text)
 
 
 async def _limited(answer: aiohttp.ClientResponse) -> bytes:
