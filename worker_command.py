@@ -45,11 +45,12 @@ def run(options: argparse.Namespace) -> int:
     """Works until SIGTERM, or measures the device."""
     from .comfyui import session
     from .comfyui.terminal import Line
-    from .worker import shift
 
     url, key = ("", "") if options.action else (_server(options), _key(options.key))
     with Line() as line:
         comfyui = session.prepare(line.show)
+    from .worker import shift  # needs what ComfyUI requires, which may only now be there
+
     told = shift.Options(
         url=url,
         key=key,
