@@ -8,6 +8,8 @@ import sys
 import pytest
 from dressform.comfyui import sandbox
 
+pytestmark = pytest.mark.outside  # not every container may make namespaces
+
 
 @pytest.fixture
 def bwrap(need):

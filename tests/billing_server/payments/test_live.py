@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+pytestmark = pytest.mark.outside
 CREDIT = 1_000_000
 KEY = os.environ.get("STRIPE_TEST_KEY", "")
 
