@@ -40,6 +40,8 @@ class Ticker:
                 self.round()
             except AWAY as error:
                 structlog.get_logger().warning("database_away", error=type(error).__name__)
+            except Exception:  # whatever it is: without rounds no deadline is kept
+                structlog.get_logger().exception("round_failed")
 
     def round(self) -> None:
         """Does all that is due, unless another process is at it."""

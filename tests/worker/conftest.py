@@ -125,7 +125,8 @@ class Simulator:
     async def _troubled(self, request, handler):
         word = "output" if "/outputs/" in request.path else request.path.split("/")[-1]
         word = "file" if request.path.startswith("/files/") else word
-        body = await request.json() if request.method == "POST" else dict(request.query)
+        token = {"token": request.headers.get("X-Attempt-Token")}
+        body = await request.json() if request.method == "POST" else token | dict(request.query)
         self.calls.append((time.monotonic(), word, body))
         while self.gone:
             await asyncio.sleep(0.05)
@@ -196,7 +197,7 @@ class Simulator:
         return web.json_response({"asset": f"asset-{digest[:8]}"})
 
     async def _file(self, request):
-        if not request.query.get("token"):
+        if not request.headers.get("X-Attempt-Token"):
             return problem(404, "not_found")
         return web.Response(body=self.files[request.match_info["name"]])
 

@@ -338,3 +338,21 @@ def test_requests_in_parallel_do_not_run_out_of_connections(live, customer):
     for thread in threads:
         thread.join()
     assert codes == [200] * 60
+
+
+def test_ticker_outlives_a_round_that_fails(make_app, settings, monkeypatch, eventually):
+    from dressform.billing_server import ticker
+
+    rounds = []
+
+    def failing(self):
+        rounds.append(1)
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(ticker, "PERIOD_S", 0.01)
+    monkeypatch.setattr(ticker.Ticker, "round", failing)
+    app = make_app(settings._replace(ticks=True))
+    try:
+        eventually(lambda: len(rounds) > 1)
+    finally:
+        app.extensions["ticker"].stop()

@@ -119,6 +119,8 @@ def machine(caller, hosted, gpu_class):
     def make(name="one", gpu_class=gpu_class, classes=CLASSES, models=(BASE,)):
         def call(method, path, body=None, **more):
             path = path if path.startswith("/api") else f"/api/worker/v1{path}"
+            if token := more.pop("token", None):
+                more["headers"] = {"X-Attempt-Token": token}
             return key(method, path, body, **more)
 
         places = [one.split("/", 1) for one in models]

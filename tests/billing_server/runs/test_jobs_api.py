@@ -386,7 +386,7 @@ def test_attack_32_token_of_a_worker_is_in_no_log(shop, machine, capfd):
     job = shop("POST", "/jobs", {"workflow": graph()}).json["id"]
     one = machine("busy")
     token = one("POST", "/lease", {"worker": one.id}).json["token"]
-    one("GET", f"/runs/{job}/inputs/x", query_string={"token": token})
+    one("GET", f"/runs/{job}/inputs/x", token=token)
     assert token not in "".join(capfd.readouterr())
 
 

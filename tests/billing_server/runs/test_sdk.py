@@ -50,8 +50,8 @@ def work(machine, clock):
             sent = []
             for data in outputs:
                 place = f"/runs/{lease['run']}/outputs/{blake3(data).hexdigest()}"
-                query = token | {"node": "2", "name": "a_1.png", "type": "output"}
-                sent.append(one("PUT", place, query_string=query, data=data).json)
+                query = {"node": "2", "name": "a_1.png", "type": "output"}
+                sent.append(one("PUT", place, query_string=query, data=data, **token).json)
             done = token | {"gpu_ms": gpu_ms, "outputs": sent}
             one("POST", f"/runs/{lease['run']}/complete", done)
 

@@ -34,7 +34,7 @@ def test_a_run_from_upload_to_output(hosted, machine, paying, clock):
     assert given["name"] == f"{asset.id}.png"
     assert lease["workflow"]["1"]["inputs"]["image"] == given["name"]
     token = {"token": lease["token"]}
-    got = one("GET", given["url"], query_string=token)
+    got = one("GET", given["url"], **token)
     assert got.data == PNG
     got.close()
     clock.advance(seconds=5)
@@ -46,8 +46,8 @@ def test_a_run_from_upload_to_output(hosted, machine, paying, clock):
     assert (progress["value"], progress["current_node"], progress["step"]) == (0.625, "2", 1)
     digest = blake3(PNG + b"!").hexdigest()
     place = f"/runs/{run.id}/outputs/{digest}"
-    query = {**token, "node": "2", "name": "sub/a_0001_.png", "type": "output"}
-    sent = [one("PUT", place, query_string=query, data=PNG + b"!").json for _ in range(2)]
+    query = {"node": "2", "name": "sub/a_0001_.png", "type": "output"}
+    sent = [one("PUT", place, query_string=query, data=PNG + b"!", **token).json for _ in range(2)]
     assert sent[0] == sent[1]
     with pytest.raises(Exception, match="asset of this account"):
         hosted.assets.get(paying.account, sent[0]["asset"])
@@ -79,9 +79,15 @@ def test_the_worker_of_this_project_reads_the_answers(hosted, machine, paying):
 def test_outputs_of_a_failed_run_are_nobody_s(hosted, machine, paying, clock):
     run, one = paying.submit(), machine()
     lease = one("POST", "/lease", {"worker": one.id}).json
-    query = {"token": lease["token"], "node": "2", "name": "a.png", "type": "output"}
+    query = {"node": "2", "name": "a.png", "type": "output"}
     digest = blake3(PNG).hexdigest()
-    asset = one("PUT", f"/runs/{run.id}/outputs/{digest}", query_string=query, data=PNG).json
+    asset = one(
+        "PUT",
+        f"/runs/{run.id}/outputs/{digest}",
+        query_string=query,
+        data=PNG,
+        token=lease["token"],
+    ).json
     told = {"token": lease["token"], "gpu_ms": 0, "fault": "workflow"}
     told |= {"code": "node_error", "message": "x" * 5000, "node": "2"}
     assert one("POST", f"/runs/{run.id}/fail", told).status_code == 200
@@ -105,8 +111,8 @@ def test_attack_27_stale_tokens_move_no_file_and_no_credit(hosted, machine, payi
         ("POST", f"{place}/heartbeat", token | told, {}),
         ("POST", f"{place}/complete", token | {"gpu_ms": 1}, {}),
         ("POST", f"{place}/fail", token | failure, {}),
-        ("PUT", f"{place}/outputs/{digest}", None, {"query_string": token, "data": PNG}),
-        ("GET", lease["inputs"][0]["url"], None, {"query_string": token}),
+        ("PUT", f"{place}/outputs/{digest}", None, {**token, "data": PNG}),
+        ("GET", lease["inputs"][0]["url"], None, token),
     ):
         answer = one(method, path, body, **more)
         assert (answer.status_code, answer.json["code"]) == (409, "stale_token"), path
@@ -116,8 +122,14 @@ def test_attack_27_stale_tokens_move_no_file_and_no_credit(hosted, machine, payi
 def test_output_that_is_not_what_it_is_called_is_refused(machine, paying):
     run, one = paying.submit(), machine()
     lease = one("POST", "/lease", {"worker": one.id}).json
-    query = {"token": lease["token"], "node": "2", "name": "a.png", "type": "output"}
-    answer = one("PUT", f"/runs/{run.id}/outputs/{'0' * 64}", query_string=query, data=PNG)
+    query = {"node": "2", "name": "a.png", "type": "output"}
+    answer = one(
+        "PUT",
+        f"/runs/{run.id}/outputs/{'0' * 64}",
+        query_string=query,
+        data=PNG,
+        token=lease["token"],
+    )
     assert (answer.status_code, answer.json["code"]) == (409, "hash_mismatch")
 
 
@@ -125,9 +137,15 @@ def test_output_of_another_run_is_refused(machine, paying):
     one, two = machine("one"), machine("two")
     paying.submit(), paying.submit()
     first, second = (m("POST", "/lease", {"worker": m.id}).json for m in (one, two))
-    query = {"token": first["token"], "node": "2", "name": "a.png", "type": "output"}
+    query = {"node": "2", "name": "a.png", "type": "output"}
     digest = blake3(PNG).hexdigest()
-    asset = one("PUT", f"/runs/{first['run']}/outputs/{digest}", query_string=query, data=PNG).json
+    asset = one(
+        "PUT",
+        f"/runs/{first['run']}/outputs/{digest}",
+        query_string=query,
+        data=PNG,
+        token=first["token"],
+    ).json
     told = {"token": second["token"], "gpu_ms": 0, "outputs": [asset]}
     answer = two("POST", f"/runs/{second['run']}/complete", told)
     assert (answer.status_code, answer.json["code"]) == (422, "missing_asset")
