@@ -207,7 +207,8 @@ def write(
     grants = [p.decision.grant for p in posted if p.decision.grant is not None]
     born = [p.decision.grant[:7] for p in posted if p.movement.kind == "grant" and p.decision.grant]
     disputes = {(one.account, one.seq): one.dispute for one in grants}
-    new = {one[:2] for one in born}
+    new = {one[:2] for one in born}  # without a dispute, unless one was opened in the same batch
+    settled = [(*one, d) for one, d in disputes.items() if d is not None or one not in new]
     ends = [
         (p.movement.account, p.movement.names or 0)
         for p in posted
@@ -225,7 +226,7 @@ def write(
     tables = (
         (ADD_MOVEMENTS, [p.movement for p in posted]),
         (ADD_GRANTS, born),
-        (SET_DISPUTES, [(*one, d) for one, d in disputes.items() if one not in new]),
+        (SET_DISPUTES, settled),
         (ADD_ENTRIES, [row for p in posted for row in _entries(p)]),
         (SET_HOLDS, [(*one[:7], json.dumps(one.taken)) for one in holds.values()]),
         (END_HOLDS, ends),

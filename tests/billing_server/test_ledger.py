@@ -361,6 +361,15 @@ def test_batch_with_one_absurd_request_decides_none(ledger, account):
     assert ledger.balance(account).available == 0
 
 
+def test_dispute_of_a_grant_of_the_same_batch_stays(ledger, account):
+    grant = Request("grant", account, "g", 10 * CREDIT, grant_kind="paid")
+    granted, disputed = ledger.batch([grant, Request("dispute_open", account, "d", CREDIT, 1)])
+    assert (granted.seq, disputed.seq) == (1, 2)
+    with pytest.raises(book.NotAllowedError, match="disputed"):
+        ledger.refund(account, granted.seq, CREDIT, key="r")
+    assert ledger.dispute_won(account, disputed.seq, key="w").available == 10 * CREDIT
+
+
 def test_requests_of_a_batch_may_name_its_movements(ledger, account, paid):
     refund = Request("refund", account, "f", 5, paid)
     cancel = Request("refund_cancel", account, "c", names=2)
