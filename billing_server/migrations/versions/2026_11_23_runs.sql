@@ -41,6 +41,7 @@ CREATE TABLE runs.run (
     held bigint NOT NULL,                                  -- micro-credits
     estimate_ms bigint NOT NULL,
     max_gpu_ms bigint NOT NULL,                            -- what the hold pays for
+    max_micro bigint CHECK (max_micro > 0),                -- the customer's limit, if he set one
     attempt int NOT NULL DEFAULT 0,                        -- the fence: it only grows
     stop text,                                             -- why the worker must end it early
     created_at timestamptz NOT NULL,
