@@ -192,20 +192,19 @@ class Ledger:
 
         Nothing else ends them: whoever runs the server calls this every few seconds.
         """
-        now = self._clock()
-        holds = "SELECT account_id, seq, 0 FROM ledger.open_hold WHERE expires_at <= :t"
         # A grant may lapse again, when a hold comes back; the account's seq tells the two apart.
-        grants = """SELECT account_id, g.seq, a.seq FROM ledger.credit_grant g
-            JOIN ledger.account a ON a.id = account_id
-            WHERE live AND g.available > 0 AND expires_at <= :t"""
-        requests = []
+        sql = """(SELECT 'lapse', account_id, seq, 0 FROM ledger.open_hold
+                WHERE expires_at <= :t ORDER BY expires_at LIMIT :n)
+            UNION ALL (SELECT 'expiry', account_id, g.seq, a.seq FROM ledger.credit_grant g
+                JOIN ledger.account a ON a.id = account_id
+                WHERE live AND g.available > 0 AND expires_at <= :t
+                ORDER BY expires_at LIMIT :n)"""
         with answering(), self._engine.connect() as connection:
-            values = {"t": now, "n": limit}
-            for kind, sql in (("lapse", holds), ("expiry", grants)):
-                found = sa.text(f"{sql} ORDER BY expires_at LIMIT :n")
-                for account, seq, after in connection.execute(found, values):
-                    key = f"{OWN_KEYS}{kind}:{seq}:{after}"
-                    requests.append(Request(kind, account, key, names=seq))
+            due = connection.execute(sa.text(sql), {"t": self._clock(), "n": limit}).all()
+        requests = [
+            Request(kind, account, f"{OWN_KEYS}{kind}:{seq}:{after}", names=seq)
+            for kind, account, seq, after in due
+        ]
         answers = []
         for start in range(0, len(requests), MAX_BATCH):
             answers += self.batch(requests[start : start + MAX_BATCH])
@@ -308,7 +307,7 @@ class Ledger:
         self, driver: psycopg.Connection[Any], requests: Sequence[Request], *, commit: bool
     ) -> list[Any]:
         now = self._clock()
-        states, rates = store.load(driver, requests, now)
+        states = store.load(driver, requests, now)
         posted: list[state.Posted] = []
         alerts: list[tuple[int, state.Alert]] = []
         answers: list[Movement | LedgerError] = []
@@ -320,15 +319,14 @@ class Ledger:
                     raise _no_account(request.account)
                 answer = state.replay(of, request, digest)
                 if answer is None:
-                    decision = rules.decide(of, request, now, rates)
+                    decision = rules.decide(of, request, now)
                     posted.append(state.post(of, request, digest, decision, now))
                     answer = posted[-1].movement
                 answers.append(answer)
             except LedgerError as error:
                 alerts += ((request.account, one) for one in error.alerts)
                 answers.append(error)
-        moved = {one.movement.account for one in posted}
-        store.write(driver, [states[one] for one in moved], posted, alerts, now, commit=commit)
+        store.write(driver, posted, alerts, now, commit=commit)
         return answers
 
 

@@ -7,16 +7,18 @@ import sqlalchemy as sa
 
 from . import store
 from .away import answering
-from .pricing import MAX_GPU_MS, Quote, Rate, price
-from .values import MAX_AMOUNT, MAX_RATE, InvalidError, NotFoundError, text, utc, whole
+from .pricing import Quote, Rate, price
+from .values import MAX_AMOUNT, MAX_GPU_MS, MAX_RATE, InvalidError, NotFoundError, text, utc, whole
+
+RATES = f"SELECT {store.RATE} FROM ledger.rate ORDER BY gpu_class, valid_from, version"
 
 
 class RateCard:
     """Rows of prices that are never changed: a later one takes over."""
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], datetime]) -> None:
-        self._engine = engine
-        self._clock = clock
+        self._engine, self._clock = engine, clock
+        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def add(
         self,
@@ -33,23 +35,18 @@ class RateCard:
         whole("minimum_micro", minimum_micro, 0, MAX_AMOUNT)
         whole("step_ms", step_ms, 1, 3_600_000)
         begins = utc("valid_from", valid_from or self._clock())
-        sql = """INSERT INTO ledger.rate
+        sql = f"""INSERT INTO ledger.rate
                 (version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms)
             SELECT coalesce(max(version), 0) + 1, :c, :t, :p, :m, :s
-            FROM ledger.rate WHERE gpu_class = :c RETURNING id"""
+            FROM ledger.rate WHERE gpu_class = :c RETURNING {store.RATE}"""
         values = {"c": gpu_class, "t": begins, "p": micro_per_gpu_s, "m": minimum_micro}
         with answering(), self._engine.begin() as connection:
-            id_ = connection.execute(sa.text(sql), values | {"s": step_ms}).scalar_one()
-        (rate,) = (one for one in self.rates() if one.id == id_)
-        return rate
+            return Rate(*connection.execute(sa.text(sql), values | {"s": step_ms}).one())
 
     def rates(self) -> list[Rate]:
         """Returns all rows, the oldest of each GPU class first."""
-        sql = store.RATES.replace(
-            "WHERE id = ANY(%s::bigint[])", "ORDER BY gpu_class, valid_from, version"
-        )
-        with answering(), self._engine.connect() as connection:
-            return [Rate(*row) for row in connection.execute(sa.text(sql))]
+        with answering(), self._alone.connect() as connection:
+            return [Rate(*row) for row in connection.execute(sa.text(RATES))]
 
     def quote(self, gpu_class: str, seconds: float) -> Quote:
         """Returns what a run would cost by the rate that is valid now."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from .values import MAX_GPU_MS, InvalidError
+from .values import MAX_GPU_MS, whole
 
 
 class Rate(NamedTuple):
@@ -28,10 +28,19 @@ class Quote(NamedTuple):
 
 def price(rate: Rate, gpu_ms: int) -> int:
     """Returns micro-credits: time rounded up to the rate's step, money up to a micro-credit."""
-    if isinstance(gpu_ms, bool) or not isinstance(gpu_ms, int) or not 0 <= gpu_ms <= MAX_GPU_MS:
-        raise InvalidError(
-            f"gpu_ms must be a whole number from 0 to {MAX_GPU_MS}, got {str(gpu_ms)[:40]}. "
-            "Measure it again."
-        )
+    whole("gpu_ms", gpu_ms, 0, MAX_GPU_MS)
     billed_ms = -(-gpu_ms // rate.step_ms) * rate.step_ms
     return max(rate.minimum_micro, -(-billed_ms * rate.micro_per_gpu_s // 1000))
+
+
+def affordable_ms(rate: Rate, amount: int) -> int:
+    """Returns the longest GPU time, in whole steps of the rate, that costs no more micro-credits.
+
+    0 where even the minimum is more; at most MAX_GPU_MS.
+    """
+    if amount < rate.minimum_micro:
+        return 0
+    if not rate.micro_per_gpu_s:
+        return MAX_GPU_MS
+    steps = amount * 1000 // (rate.step_ms * rate.micro_per_gpu_s)
+    return min(MAX_GPU_MS, steps * rate.step_ms)

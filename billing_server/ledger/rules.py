@@ -3,12 +3,13 @@
 Nothing here reads a clock or a database, and nothing changes its arguments.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from . import budgets
-from .pricing import Rate, price
-from .state import Alert, Decision, State, home, named, named_grant
+from .pricing import price
+from .state import Decision, State, home, named, named_grant
 from .values import (
     PAID,
     EndedError,
@@ -25,10 +26,8 @@ from .values import (
 )
 
 
-def decide(state: State, request: Request, now: datetime, rates: dict[int, Rate]) -> Decision:
+def decide(state: State, request: Request, now: datetime) -> Decision:
     """Decides one request; raises a LedgerError if it must be refused."""
-    if request.kind == "capture":
-        return _capture(state, request, now, rates)
     return _RULES[request.kind](state, request, now)
 
 
@@ -53,7 +52,7 @@ def _grant(state: State, request: Request, now: datetime) -> Decision:
         request.expires_at,
         amount,
     )
-    entries = Entry(grant.seq, "issued", -amount), Entry(grant.seq, "available", amount)
+    entries = _moved(grant.seq, amount, "issued", "available")
     return Decision(amount, entries, request.expires_at, grant=grant)
 
 
@@ -64,9 +63,7 @@ def _expiry(state: State, request: Request, now: datetime) -> Decision:
             f"a lapsed grant with something left is required, got grant {grant.seq}: "
             f"{in_credits(grant.available)} until {grant.expires_at}. Leave it."
         )
-    amount = grant.available
-    entries = Entry(grant.seq, "available", -amount), Entry(grant.seq, "lapsed", amount)
-    return Decision(amount, entries)
+    return Decision(grant.available, _moved(grant.seq, grant.available, "available", "lapsed"))
 
 
 def _hold(state: State, request: Request, now: datetime) -> Decision:
@@ -79,7 +76,7 @@ def _hold(state: State, request: Request, now: datetime) -> Decision:
     hold = OpenHold(
         state.account, state.seq + 1, amount, now, deadline, request.api_key, request.run, taken
     )
-    return _reserving(hold, taken, amount, budgets.check(state, hold, amount))
+    return _reserving(state, hold, taken, amount)
 
 
 def _extend(state: State, request: Request, now: datetime) -> Decision:
@@ -94,17 +91,13 @@ def _extend(state: State, request: Request, now: datetime) -> Decision:
     hold = hold._replace(
         amount=hold.amount + extra, expires_at=deadline, taken=(*hold.taken, *taken)
     )
-    return _reserving(hold, taken, extra, budgets.check(state, hold, extra))
+    return _reserving(state, hold, taken, extra)
 
 
 def _reserving(
-    hold: OpenHold, taken: tuple[tuple[int, int], ...], amount: int, alerts: tuple[Alert, ...]
+    state: State, hold: OpenHold, taken: tuple[tuple[int, int], ...], amount: int
 ) -> Decision:
-    entries = [
-        entry
-        for grant, part in taken
-        for entry in (Entry(grant, "available", -part), Entry(grant, "held", part))
-    ]
+    entries = [one for grant, part in taken for one in _moved(grant, part, "available", "held")]
     return Decision(
         amount,
         tuple(entries),
@@ -113,12 +106,12 @@ def _reserving(
         run=hold.run,
         api_key=hold.api_key,
         spent=((budgets.counted(hold), amount),),
-        alerts=alerts,
+        alerts=budgets.check(state, hold, amount),
     )
 
 
-def _capture(state: State, request: Request, now: datetime, rates: dict[int, Rate]) -> Decision:
-    hold, rate = _open_hold(state, request, now), rates.get(request.rate or 0)
+def _capture(state: State, request: Request, now: datetime) -> Decision:
+    hold, rate = _open_hold(state, request, now), state.rates.get(request.rate or 0)
     if rate is None:
         raise NotFoundError(
             f"a row of the rate card is required, got {request.rate}. Ask for a quote."
@@ -171,24 +164,20 @@ def _ending(state: State, hold: OpenHold, captured: int) -> Decision:
 def _reversal(state: State, request: Request, now: datetime) -> Decision:
     """Gives a capture back to the grants that were spent; the last one spent comes first."""
     capture = named(state, request, "capture")
-    spent: dict[int, int] = {}
-    for entry in (*capture.entries, *capture.given_back):
-        if entry.book == "earned":
-            spent[entry.grant] = spent.get(entry.grant, 0) + entry.amount
-    amount = request.amount if request.amount is not None else sum(spent.values())
-    if not 0 < amount <= sum(spent.values()):
+    spent = state.earned.get(capture.seq, Counter())
+    amount = request.amount if request.amount is not None else spent.total()
+    if not 0 < amount <= spent.total():
         raise NotAllowedError(
-            f"at most {in_credits(sum(spent.values()))} of capture {request.names} can be given "
+            f"at most {in_credits(spent.total())} of capture {request.names} can be given "
             f"back, got {in_credits(amount)}. Give back less."
         )
     left, entries = amount, []
     for seq in sorted(spent, key=lambda seq: burn_order(state.grants[seq]), reverse=True):
         part = min(left, spent[seq])
         if part:
-            entries += [Entry(seq, "earned", -part), Entry(seq, home(state, seq), part)]
+            entries += _moved(seq, part, "earned", home(state, seq))
         left -= part
-    movement = capture.movement
-    return Decision(amount, tuple(entries), run=movement.run, api_key=movement.api_key)
+    return Decision(amount, tuple(entries), run=capture.run, api_key=capture.api_key)
 
 
 def _refund(state: State, request: Request, now: datetime) -> Decision:
@@ -203,15 +192,13 @@ def _refund(state: State, request: Request, now: datetime) -> Decision:
             f"at most {in_credits(max(0, min(grant.available, state.available)))} of grant "
             f"{grant.seq} is unspent, got {in_credits(amount)}. Refund less."
         )
-    entries = Entry(grant.seq, "available", -amount), Entry(grant.seq, "refunded", amount)
-    return Decision(amount, entries)
+    return Decision(amount, _moved(grant.seq, amount, "available", "refunded"))
 
 
 def _refund_cancel(state: State, request: Request, now: datetime) -> Decision:
-    refund = named(state, request, "refund").movement
-    seq, amount = refund.names or 0, refund.amount
-    entries = Entry(seq, "refunded", -amount), Entry(seq, home(state, seq), amount)
-    return Decision(amount, entries)
+    refund = named(state, request, "refund")
+    grant = refund.names or 0
+    return Decision(refund.amount, _moved(grant, refund.amount, "refunded", home(state, grant)))
 
 
 def _dispute_open(state: State, request: Request, now: datetime) -> Decision:
@@ -223,9 +210,8 @@ def _dispute_open(state: State, request: Request, now: datetime) -> Decision:
             f"{', disputed' if grant.dispute else ''}). Look at the payment."
         )
     freeze = max(0, min(amount, grant.available))
-    entries = (Entry(grant.seq, "available", -freeze), Entry(grant.seq, "frozen", freeze))
-    disputed = grant._replace(dispute=state.seq + 1)
-    return Decision(amount, entries if freeze else (), grant=disputed)
+    entries = _moved(grant.seq, freeze, "available", "frozen") if freeze else ()
+    return Decision(amount, entries, grant=grant._replace(dispute=state.seq + 1))
 
 
 def _dispute_won(state: State, request: Request, now: datetime) -> Decision:
@@ -234,15 +220,19 @@ def _dispute_won(state: State, request: Request, now: datetime) -> Decision:
 
 def _dispute_lost(state: State, request: Request, now: datetime) -> Decision:
     """Takes the disputed credits back; what was spent of them becomes a debt."""
-    return _dispute_end(state, request, named(state, request, "dispute_open").movement.amount)
+    return _dispute_end(state, request, named(state, request, "dispute_open").amount)
 
 
 def _dispute_end(state: State, request: Request, lost: int) -> Decision:
-    dispute = named(state, request, "dispute_open").movement
+    dispute = named(state, request, "dispute_open")
     grant = state.grants[dispute.names or 0]
     moved = (("frozen", -grant.frozen), ("available", grant.frozen - lost), ("clawed_back", lost))
     entries = tuple(Entry(grant.seq, book, amount) for book, amount in moved if amount)
     return Decision(dispute.amount, entries, grant=grant._replace(dispute=None))
+
+
+def _moved(grant: int, amount: int, source: str, target: str) -> tuple[Entry, Entry]:
+    return Entry(grant, source, -amount), Entry(grant, target, amount)
 
 
 def _take(state: State, amount: int, now: datetime) -> tuple[tuple[int, int], ...]:
@@ -288,6 +278,7 @@ _RULES: dict[str, Callable[[State, Request, datetime], Decision]] = {
     "expiry": _expiry,
     "hold": _hold,
     "extend": _extend,
+    "capture": _capture,
     "release": _release,
     "lapse": _lapse,
     "reversal": _reversal,

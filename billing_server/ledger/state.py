@@ -4,11 +4,13 @@
 same batch sees it, and makes the movement that is written.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
 from . import audit
+from .pricing import Rate
 from .values import (
     Budget,
     EndedError,
@@ -27,14 +29,6 @@ Spent = tuple[str, date]  # API key (empty: none), day of the hold in UTC
 Alert = tuple[str, dict]  # told once for each key; what happened
 
 
-class Named(NamedTuple):
-    """A movement that a request names, with its entries."""
-
-    movement: Movement
-    entries: tuple[Entry, ...]
-    given_back: tuple[Entry, ...] = ()  # entries of the reversals that name it
-
-
 @dataclass
 class State:
     """What a batch knows of an account; follows the movements that the batch posts."""
@@ -46,11 +40,14 @@ class State:
     head: bytes
     grants: dict[int, Grant] = field(default_factory=dict)
     holds: dict[int, OpenHold] = field(default_factory=dict)
-    named: dict[int, Named] = field(default_factory=dict)
+    named: dict[int, Movement] = field(default_factory=dict)
+    # Of a capture: what it spent of which grant, less what its reversals gave back.
+    earned: dict[int, Counter[int]] = field(default_factory=dict)
     ended: dict[int, int] = field(default_factory=dict)  # movement to the one that ended it
     answered: dict[str, Movement] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
     spending: dict[Spent, int] = field(default_factory=dict)
+    rates: dict[int, Rate] = field(default_factory=dict)  # of the captures
 
 
 class Decision(NamedTuple):
@@ -144,14 +141,14 @@ def _apply(state: State, entry: Entry) -> None:
 
 def _remember(state: State, movement: Movement, decision: Decision) -> None:
     """Lets later requests of the batch name this movement, and see what it ended or gave back."""
-    state.named[movement.seq] = Named(movement, decision.entries)
+    state.named[movement.seq] = movement
+    capture = movement.names if movement.kind == "reversal" else movement.seq
+    for entry in decision.entries:
+        if entry.book == "earned":
+            state.earned.setdefault(capture or 0, Counter())[entry.grant] += entry.amount
     if movement.kind in ENDS and movement.names is not None:
         state.ended[movement.names] = movement.seq
         state.holds.pop(movement.names, None)
-    before = state.named.get(movement.names or 0)
-    if movement.kind == "reversal" and before is not None:
-        given_back = (*before.given_back, *decision.entries)
-        state.named[before.movement.seq] = before._replace(given_back=given_back)
 
 
 def home(state: State, grant: int) -> str:
@@ -159,7 +156,7 @@ def home(state: State, grant: int) -> str:
     return "frozen" if state.grants[grant].dispute else "available"
 
 
-def named(state: State, request: Request, kind: str) -> Named:
+def named(state: State, request: Request, kind: str) -> Movement:
     """Returns the movement that a request names; it must be of a kind and not have ended."""
     seq = request.names or 0
     if seq in state.ended:
@@ -168,7 +165,7 @@ def named(state: State, request: Request, kind: str) -> Named:
             "Look at the statement."
         )
     found = state.named.get(seq)
-    if found is None or found.movement.kind != kind:
+    if found is None or found.kind != kind:
         raise NotFoundError(f"{kind} is required, got movement {seq}. Look at the statement.")
     return found
 

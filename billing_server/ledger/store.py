@@ -5,15 +5,16 @@ requests it holds. The caller owns the transaction.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import psycopg
 
 from .pricing import Rate
-from .state import ENDS, Alert, Named, Posted, Spent, State
-from .values import Budget, Entry, Grant, Movement, OpenHold, Request
+from .state import ENDS, Alert, Posted, State
+from .values import Budget, Grant, Movement, OpenHold, Request
 
 MOVEMENT = (
     "m.account_id, m.seq, m.kind::text, m.amount, m.names, m.key, m.request, m.at, m.run, "
@@ -24,9 +25,11 @@ GRANT = (
     "returned, dispute"
 )
 # A plan that is made while a table is small must not read all of it when it has grown: until the
-# transaction ends, rows are looked up by their index, one by one.
+# transaction ends, rows are looked up by their index, one by one. And one plan serves all batches:
+# to make another for each costs more than it saves, and reads an account's history for its keys.
 BY_INDEX = """SELECT set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"""
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)"""
 # Locked in the order of the ids, so that two batches never wait for each other in a circle.
 # NO KEY: foreign keys that point to the account need not wait.
 LOCK = """SELECT id, available, held, seq, head FROM ledger.account
@@ -43,16 +46,18 @@ LIVE = f"SELECT {GRANT} FROM ledger.credit_grant WHERE live AND account_id = ANY
 BUDGETS = """SELECT account_id, api_key, per_run, per_day, per_month FROM ledger.budget
     WHERE account_id = ANY(%s::bigint[])"""
 NAMED = f"SELECT {MOVEMENT} FROM ledger.movement m JOIN {PAIRS} USING (account_id, seq)"
-NAMING = f"""SELECT m.account_id, m.names, m.seq, m.kind::text
-    FROM ledger.movement m JOIN {PAIRS} ON m.account_id = p.account_id AND m.names = p.seq
-    WHERE m.kind = ANY(%s::text[]::ledger.kind[]) AND m.kind <> 'extend'"""
-ENTRIES = f"""SELECT account_id, seq, grant_seq, book::text, amount
-    FROM ledger.entry JOIN {PAIRS} USING (account_id, seq) ORDER BY account_id, seq, leg"""
+ENDED = f"""SELECT m.account_id, m.names, m.seq FROM ledger.movement m
+    JOIN {PAIRS} ON m.account_id = p.account_id AND m.names = p.seq WHERE m.kind IN {ENDS}"""
+EARNED = f"""SELECT p.account_id, p.seq, e.grant_seq, sum(e.amount)::bigint FROM {PAIRS}
+    CROSS JOIN LATERAL (SELECT p.seq UNION ALL SELECT m.seq FROM ledger.movement m
+        WHERE m.account_id = p.account_id AND m.names = p.seq AND m.kind = 'reversal') AS of(seq)
+    JOIN ledger.entry e ON e.account_id = p.account_id AND e.seq = of.seq
+    WHERE e.book = 'earned' GROUP BY p.account_id, p.seq, e.grant_seq"""
 GRANTS = f"SELECT {GRANT} FROM ledger.credit_grant JOIN {PAIRS} USING (account_id, seq)"
 SPENDING = """SELECT account_id, api_key, day, amount FROM ledger.spending
     WHERE account_id = ANY(%s::bigint[]) AND day >= %s"""
-RATES = """SELECT id, version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms
-    FROM ledger.rate WHERE id = ANY(%s::bigint[])"""
+RATE = "id, version, gpu_class, valid_from, micro_per_gpu_s, minimum_micro, step_ms"
+RATES = f"SELECT {RATE} FROM ledger.rate WHERE id = ANY(%s::bigint[])"
 
 Cursor = psycopg.Cursor[Any]
 
@@ -70,8 +75,8 @@ ADD_MOVEMENTS = _insert(
 )
 ADD_GRANTS = _insert(
     "credit_grant",
-    "account_id, seq, kind, priority, effective_at, expires_at, amount",
-    "bigint bigint text int timestamptz timestamptz bigint",
+    "account_id, seq, kind, priority, effective_at, expires_at, amount, dispute",
+    "bigint bigint text int timestamptz timestamptz bigint bigint",
 )
 ADD_ENTRIES = _insert(
     "entry",
@@ -101,13 +106,11 @@ ADD_ALERTS = _insert(
     "bigint text text jsonb timestamptz",
     "ON CONFLICT DO NOTHING",
 )
-SET_HEADS = """UPDATE ledger.account a SET seq = u.b, head = u.c
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bytea[]) AS u(a, b, c) WHERE a.id = u.a"""
 
 
 def load(
     connection: psycopg.Connection[Any], requests: Sequence[Request], now: datetime
-) -> tuple[dict[int, State], dict[int, Rate]]:
+) -> dict[int, State]:
     """Locks the accounts of the requests and reads what deciding them takes."""
     accounts = sorted({one.account for one in requests})
     named = sorted({(one.account, one.names) for one in requests if one.names is not None})
@@ -124,7 +127,8 @@ def load(
         *([(RATES, (_array(rates),))] if rates else ()),
     )
     rows = dict(zip((sql for sql, _ in asked), _ask(connection, asked), strict=True))
-    states = {row[0]: State(*row) for row in rows[LOCK]}
+    card = {row[0]: Rate(*row) for row in rows.get(RATES, ())}
+    states = {row[0]: State(*row, rates=card) for row in rows[LOCK]}
     for row in rows[ANSWERED]:
         states[row[0]].answered[row[5]] = Movement(*row)
     for row in rows[LIVE]:
@@ -135,7 +139,7 @@ def load(
         states[account].budgets[api_key] = Budget(*limits)
     _load_named(connection, states, [(a, n) for a, n in named if n not in _holds(states, a)])
     _load_spending(connection, states, now.date())
-    return states, {row[0]: Rate(*row) for row in rows.get(RATES, ())}
+    return states
 
 
 def _holds(states: dict[int, State], account: int) -> dict[int, OpenHold]:
@@ -145,32 +149,22 @@ def _holds(states: dict[int, State], account: int) -> dict[int, OpenHold]:
 def _load_named(
     connection: psycopg.Connection[Any], states: dict[int, State], named: list[tuple[int, int]]
 ) -> None:
-    """Reads named movements that are no open holds, what names them, and the grants they touch."""
+    """Reads named movements that are no open holds, what ended them, and the grants they touch."""
     if not named:
         return
     pairs = _columns(named, 2)
-    kinds = [*ENDS, "reversal"]
-    movements, naming = _ask(connection, ((NAMED, pairs), (NAMING, (*pairs, _array(kinds)))))
-    reversals = [(row[0], row[2]) for row in naming if row[3] == "reversal"]
-    (entries,) = _ask(connection, ((ENTRIES, _columns(named + reversals, 2)),))
-    touched = {(row[0], row[2]) for row in entries} | set(named)
+    movements, ended, spent = _ask(connection, ((NAMED, pairs), (ENDED, pairs), (EARNED, pairs)))
+    touched = {(row[0], row[2]) for row in spent} | set(named)
     touched |= {(row[0], row[4]) for row in movements if row[4] is not None}
     (grants,) = _ask(connection, ((GRANTS, _columns(sorted(touched), 2)),))
     for row in grants:
         states[row[0]].grants[row[1]] = Grant(*row)
-    by_movement: dict[tuple[int, int], list[Entry]] = {}
-    for account, seq, *entry in entries:
-        by_movement.setdefault((account, seq), []).append(Entry(*entry))
     for row in movements:
-        own = tuple(by_movement.get((row[0], row[1]), ()))
-        states[row[0]].named[row[1]] = Named(Movement(*row), own)
-    for account, names, seq, kind in naming:
-        if kind == "reversal":
-            before = states[account].named[names]
-            given_back = (*before.given_back, *by_movement[account, seq])
-            states[account].named[names] = before._replace(given_back=given_back)
-        else:
-            states[account].ended[names] = seq
+        states[row[0]].named[row[1]] = Movement(*row)
+    for account, seq, grant, amount in spent:
+        states[account].earned.setdefault(seq, Counter())[grant] = amount
+    for account, names, seq in ended:
+        states[account].ended[names] = seq
 
 
 def _load_spending(
@@ -191,24 +185,20 @@ def _load_spending(
 
 def write(
     connection: psycopg.Connection[Any],
-    states: Iterable[State],
     posted: Sequence[Posted],
     alerts: Sequence[tuple[int, Alert]],
     now: datetime,
     *,
     commit: bool,
 ) -> None:
-    """Writes what a batch posted; the trigger on entries moves the balances.
+    """Writes what a batch posted; triggers move the balances and the heads of the chains.
 
     To commit in the same round trip is for the transaction's owner to ask for.
     """
     told = [*alerts, *((p.movement.account, a) for p in posted for a in p.decision.alerts)]
     topics = [(account, "budget", key, json.dumps(what), now) for account, (key, what) in told]
-    grants = [p.decision.grant for p in posted if p.decision.grant is not None]
-    born = [p.decision.grant[:7] for p in posted if p.movement.kind == "grant" and p.decision.grant]
-    disputes = {(one.account, one.seq): one.dispute for one in grants}
-    new = {one[:2] for one in born}  # without a dispute, unless one was opened in the same batch
-    settled = [(*one, d) for one, d in disputes.items() if d is not None or one not in new]
+    born = {p.movement[:2] for p in posted if p.movement.kind == "grant"}
+    grants = {p.decision.grant[:2]: p.decision.grant for p in posted if p.decision.grant}
     ends = [
         (p.movement.account, p.movement.names or 0)
         for p in posted
@@ -217,23 +207,21 @@ def write(
     holds = {p.decision.hold[:2]: p.decision.hold for p in posted if p.decision.hold is not None}
     for end in ends:
         holds.pop(end, None)  # made and ended in the same batch
-    spent: dict[tuple[int, Spent], int] = {}
+    spent: Counter[tuple[int, str, date]] = Counter()
     for p in posted:
         for what, amount in p.decision.spent:
-            place = p.movement.account, what
-            spent[place] = spent.get(place, 0) + amount
-    counted = [(account, *what, amount) for (account, what), amount in sorted(spent.items())]
+            spent[p.movement.account, *what] += amount
+    counted = [(*place, amount) for place, amount in sorted(spent.items())]
     tables = (
         (ADD_MOVEMENTS, [p.movement for p in posted]),
-        (ADD_GRANTS, born),
-        (SET_DISPUTES, settled),
+        (ADD_GRANTS, [(*g[:7], g.dispute) for place, g in grants.items() if place in born]),
+        (SET_DISPUTES, [(*place, g.dispute) for place, g in grants.items() if place not in born]),
         (ADD_ENTRIES, [row for p in posted for row in _entries(p)]),
         (SET_HOLDS, [(*one[:7], json.dumps(one.taken)) for one in holds.values()]),
         (END_HOLDS, ends),
         (ADD_SPENDING, [one for one in counted if one[3] > 0]),
         (RETURN_SPENDING, [one for one in counted if one[3] < 0]),
         (ADD_ALERTS, topics),
-        (SET_HEADS, [(one.account, one.seq, one.head) for one in states]),
     )
     statements = [(sql, _columns(rows, len(rows[0]))) for sql, rows in tables if rows]
     _ask(connection, [*statements, *([("COMMIT", [])] if commit else [])])

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -157,7 +158,7 @@ class _Check:
         for what, stored, journal in (
             ("balance", (available, held, frozen), tuple(chain.books[one] for one in OF_ACCOUNT)),
             ("head", (seq, head), (chain.seq, chain.head)),
-            ("grants", {seq: one[6:11] for seq, one in grants.items()}, chain.grants()),
+            ("grants", {seq: one[6:] for seq, one in grants.items()}, chain.grants()),
             ("open holds", {one: _hold(row) for one, row in holds.items()}, chain.holds),
             ("spending", spending, {one: n for one, n in chain.spending.items() if n}),
         ):
@@ -185,11 +186,27 @@ class _Check:
             self.problem(f"every {name} must belong to an account and a movement, got {row[:2]}")
 
 
-def _hold(row: tuple) -> tuple:
+@dataclass
+class _Hold:
+    """An open hold; `taken` of which grant."""
+
+    at: datetime
+    api_key: str | None
+    run: str | None
+    amount: int = 0
+    until: datetime | None = None
+    taken: Counter[int] = field(default_factory=Counter)
+
+    def counted(self) -> tuple[str, date]:
+        """Returns under what its spending is counted."""
+        return self.api_key or "", self.at.astimezone(UTC).date()
+
+
+def _hold(row: tuple) -> _Hold:
     taken: Counter[int] = Counter()
     for grant, part in row[7]:
         taken[grant] += part
-    return (*row[2:7], dict(taken))
+    return _Hold(row[3], row[5], row[6], row[2], row[4], taken)
 
 
 class _Chain:
@@ -198,19 +215,21 @@ class _Chain:
     def __init__(self) -> None:
         self.seq, self.head = 0, b""
         self.books: Counter[str] = Counter()
-        self.spending: Counter[tuple[str, Any]] = Counter()
-        self.holds: dict[int, tuple] = {}
+        self.spending: Counter[tuple[str, date]] = Counter()
+        self.holds: dict[int, _Hold] = {}
         self._grants: dict[int, Counter[str]] = {}
-        self._granted: dict[int, int] = {}
+        self._disputes: dict[int, int] = {}  # of which grant
         self._ended: set[int] = set()
 
-    def grants(self) -> dict[int, tuple[int, ...]]:
-        """Returns amount, available, held, frozen and returned of each grant."""
+    def grants(self) -> dict[int, tuple[int | None, ...]]:
+        """Returns amount, available, held, frozen, returned and the open dispute of each grant."""
+        disputed = {grant: dispute for dispute, grant in self._disputes.items()}
         return {
             seq: (
-                self._granted.get(seq, 0),
+                -books["issued"],
                 *(books[one] for one in OF_ACCOUNT),
                 books["refunded"] + books["clawed_back"],
+                disputed.get(seq),
             )
             for seq, books in self._grants.items()
         }
@@ -237,44 +256,38 @@ class _Chain:
             yield f"balances must be {after}, got {(movement.available, movement.held)}"
         if after[0] < min(before, 0) and movement.kind != "dispute_lost":
             yield f"available must not fall below zero, got {after[0]}"
-        if movement.kind == "grant":
-            self._granted[movement.seq] = movement.amount
+        if movement.kind == "dispute_open":
+            if movement.names in self._disputes.values():
+                yield f"must name a grant without a dispute, got {movement.names}"
+            self._disputes[movement.seq] = movement.names or 0
         yield from self._follow_hold(movement, entries)
         self.seq, self.head = movement.seq, movement.hash
 
     def _follow_hold(self, movement: Movement, entries: list[Entry]) -> Iterator[str]:
-        kind, names = movement.kind, movement.names or 0
         moved: Counter[int] = Counter()
         for entry in entries:
             moved[entry.grant] += entry.amount if entry.book == "held" else 0
+        kind, number = movement.kind, movement.names or 0
         if kind == "hold":
-            at, until = movement.at, movement.expires_at
-            what = movement.api_key, movement.run, dict(moved)
-            self.holds[movement.seq] = (movement.amount, at, until, *what)
-            self._count(movement.seq, movement.amount)
-        elif kind in ("extend", "capture", "release", "lapse"):
-            hold = self.holds.get(names)
-            if hold is None:
-                yield f"must name an open hold, got {names}"
-            elif kind == "extend":
-                taken = Counter(hold[5]) + moved
-                amount, until = hold[0] + movement.amount, movement.expires_at
-                self.holds[names] = (amount, hold[1], until, *hold[3:5], dict(taken))
-                self._count(names, movement.amount)
-            else:
-                spent = sum(entry.amount for entry in entries if entry.book == "earned")
-                if dict(moved) != {grant: -part for grant, part in hold[5].items()}:
-                    yield "must empty the hold, grant by grant"
-                if spent != (movement.amount if kind == "capture" else 0) or spent > hold[0]:
-                    yield f"must spend what it says, got {spent}"
-                self._count(names, spent - hold[0])
-                del self.holds[names]
+            number = movement.seq
+            self.holds[number] = _Hold(movement.at, movement.api_key, movement.run)
+        hold = self.holds.get(number)
+        if kind in ("hold", "extend", "capture", "release", "lapse") and hold is None:
+            yield f"must name an open hold, got {number}"
+        elif kind in ("hold", "extend") and hold is not None:
+            hold.amount, hold.until = hold.amount + movement.amount, movement.expires_at
+            hold.taken.update(moved)
+            self.spending[hold.counted()] += movement.amount
+        elif kind in ("capture", "release", "lapse") and hold is not None:
+            spent = sum(entry.amount for entry in entries if entry.book == "earned")
+            if moved != {grant: -part for grant, part in hold.taken.items()}:
+                yield "must empty the hold, grant by grant"
+            if spent != (movement.amount if kind == "capture" else 0) or spent > hold.amount:
+                yield f"must spend what it says, got {spent}"
+            self.spending[hold.counted()] += spent - hold.amount
+            del self.holds[number]
         elif kind in state.ENDS:
-            if names in self._ended:
-                yield f"must be the first to end {names}"
-            self._ended.add(names)
-
-    def _count(self, hold: int, amount: int) -> None:
-        self.spending[self.holds[hold][3] or "", self.holds[hold][1].astimezone(UTC).date()] += (
-            amount
-        )
+            if number in self._ended:
+                yield f"must be the first to end {number}"
+            self._ended.add(number)
+            self._disputes.pop(number, None)

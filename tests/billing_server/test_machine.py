@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def unguarded(fresh, template):
 
 def without_lock(patch):
     patch.setattr(store, "LOCK", store.LOCK.replace("FOR NO KEY UPDATE", ""))
+    load = store.load
+
+    def slow(*told):
+        read = load(*told)
+        time.sleep(0.003)  # so that two sessions decide by the same balances on any machine
+        return read
+
+    patch.setattr(store, "load", slow)
 
 
 def double_capture(patch):
