@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from . import database
 from .ledger import Ledger
-from .payments import Gateway, Payments, Report
+from .payments import Gateway, Payments
+from .payments.values import Report
 from .settings import Settings
 
 DAYS_MAX = 30.0  # Stripe keeps events no longer

@@ -2,34 +2,6 @@
 
 from .book import Payments
 from .gateway import Gateway
-from .values import (
-    AutoTopUp,
-    Checkout,
-    LimitError,
-    Order,
-    Pack,
-    PaymentError,
-    Purchase,
-    Refund,
-    RefusedError,
-    Report,
-    SignatureError,
-    UnknownOutcomeError,
-)
+from .values import PaymentError
 
-__all__ = [
-    "AutoTopUp",
-    "Checkout",
-    "Gateway",
-    "LimitError",
-    "Order",
-    "Pack",
-    "PaymentError",
-    "Payments",
-    "Purchase",
-    "Refund",
-    "RefusedError",
-    "Report",
-    "SignatureError",
-    "UnknownOutcomeError",
-]
+__all__ = ["Gateway", "PaymentError", "Payments"]

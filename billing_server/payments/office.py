@@ -4,15 +4,17 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..ledger import Ledger
 from ..ledger.away import answering
+from ..ledger.book import utc_now
 from ..settings import Settings
 from .gateway import Gateway
+from .rows import run
 
 BATCH = 20  # orders or refunds that are looked up at once
 # Looked up after half a minute, a minute, two, and so on, at last four times a day.
@@ -22,19 +24,9 @@ CLAIM = """UPDATE payments.{table} SET attempts = attempts + 1,
     ORDER BY next_at LIMIT :n FOR UPDATE SKIP LOCKED) RETURNING *"""
 
 
-def utc_now() -> datetime:
-    """Returns the time; the default clock."""
-    return datetime.now(UTC)
-
-
 def new_id(prefix: str) -> str:
     """Makes an id that nobody guesses; also an idempotency key that no other database has."""
     return f"{prefix}_{secrets.token_hex(12)}"
-
-
-def run(connection: sa.Connection, sql: str, **values: Any) -> sa.CursorResult[Any]:
-    """Runs a statement."""
-    return connection.execute(sa.text(sql), values)
 
 
 class Office:

@@ -8,18 +8,15 @@ import sqlalchemy as sa
 
 from ..ledger import InvalidError, KeyReusedError, NotFoundError
 from ..ledger.values import text
-from .office import new_id, run
-from .settlement import Settlement
-from .values import Checkout, LimitError, Order, Pack, RefusedError, UnknownOutcomeError
+from ..settings import Pack
+from .office import new_id
+from .rows import change, find, run
+from .settlement import FIRST_LOOK, LOCK, Settlement
+from .values import Checkout, LimitError, Order, RefusedError, UnknownOutcomeError
 
 GIVE_UP = timedelta(hours=1)  # Stripe forgets idempotency keys after 24 hours
-FIRST_LOOK = timedelta(seconds=60)  # whoever placed the order is still at it before
 MAX_UNPAID = 10  # orders begun in an hour and not paid: more is testing of cards
 MAX_DECLINED = 5  # declined payments in a day
-ADD_ORDER = """INSERT INTO payments.pack_order (id, account_id, key, kind, pack, credits_micro,
-    price_minor, currency, tax, return_url, save_card, at, next_at) VALUES (:id, :account, :key,
-    :kind, :pack, :credits, :price, :currency, :tax, :url, :save, :now, :next)
-    ON CONFLICT (account_id, key) DO NOTHING"""
 CUSTOMER = """INSERT INTO payments.customer AS c (account_id, key)
     SELECT id, :k FROM ledger.account WHERE id = :a
     ON CONFLICT (account_id) DO UPDATE SET key = c.key RETURNING key, stripe_id"""  # locks it, too
@@ -55,13 +52,11 @@ class Orders(Settlement):
             )
         with self._transaction() as connection:
             self._customer_row(connection, account)
-            sql = "SELECT * FROM payments.pack_order WHERE account_id = :a AND key = :k"
-            order = run(connection, sql, a=account, k=key).one_or_none()
+            order = find(connection, "pack_order", account_id=account, key=key)
             if order is None:
                 self._limit(connection, account)
-                what = {"kind": "checkout", "key": key, "url": return_url, "save": save_card}
-                self._add(connection, account, pack, **what)
-                order = run(connection, sql, a=account, k=key).one()
+                what = {"key": key, "return_url": return_url, "save_card": save_card}
+                order = self._add(connection, account, pack, "checkout", **what)
         if (order.pack, order.return_url, order.save_card) != (pack_id, return_url, save_card):
             raise KeyReusedError(
                 f"a new key is required for a new order, got {key}, which made order {order.id}. "
@@ -102,29 +97,9 @@ class Orders(Settlement):
             if count >= most:
                 raise LimitError(f"at most {most} {what} are allowed, got {count}. {wait}")
 
-    def _add(
-        self,
-        connection: sa.Connection,
-        account: int,
-        pack: Pack,
-        *,
-        kind: str,
-        key: str | None = None,
-        url: str | None = None,
-        save: bool = False,
-    ) -> str:
-        order, now = new_id("o"), self._clock()
-        values = {"id": order, "account": account, "kind": kind, "pack": pack.id}
-        values |= {"key": key or order}
-        values |= {"credits": pack.credits_micro, "price": pack.price_minor, "save": save}
-        values |= {"currency": pack.currency, "tax": self._settings.tax, "url": url}
-        run(connection, ADD_ORDER, **values, now=now, next=now + FIRST_LOOK)
-        return order
-
     def _order(self, order: str, account: int | None = None) -> Any:
         with self._transaction() as connection:
-            sql = "SELECT * FROM payments.pack_order WHERE id = :id"
-            row = run(connection, sql, id=order).one_or_none()
+            row = find(connection, "pack_order", id=order)
         if row is None or account not in (None, row.account_id):
             raise NotFoundError(f"an order is required, got {order!a:.60}. Look at the purchases.")
         return row
@@ -141,57 +116,50 @@ class Orders(Settlement):
             row = self._customer_row(connection, account)
         if row.stripe_id:
             return row.stripe_id
+        which = {"account_id": account, "key": row.key}
         try:
             customer = self._gateway.customer(row.key, account)
         except UnknownOutcomeError as error:
             if error.kept:  # a customer that nobody knows of harms nobody
                 with self._transaction() as connection:
-                    sql = (
-                        "UPDATE payments.customer SET key = :k WHERE account_id = :a AND key = :old"
-                    )
-                    run(connection, sql, a=account, k=new_id("c"), old=row.key)
+                    change(connection, "customer", which, key=new_id("c"))
             raise
         with self._transaction() as connection:
-            sql = """UPDATE payments.customer SET stripe_id = :s
-                WHERE account_id = :a AND stripe_id IS NULL"""
-            run(connection, sql, a=account, s=customer)
+            change(connection, "customer", which | {"stripe_id": None}, stripe_id=customer)
         return customer
 
     def _addressed(self, order: Any, card: str | None = None) -> Any:
         """Writes down who pays, before Stripe is asked: the same key needs the same request."""
         customer = self._customer(order.account_id)
         with self._transaction() as connection:
-            sql = """UPDATE payments.pack_order SET customer = coalesce(customer, :c),
-                card = coalesce(card, :card) WHERE id = :id RETURNING *"""
-            return run(connection, sql, id=order.id, c=customer, card=card).one()
+            row = find(connection, "pack_order", LOCK, id=order.id)
+            told = {"customer": row.customer or customer, "card": row.card or card}
+            return change(connection, "pack_order", {"id": order.id}, **told)
 
     def _refused(self, order: Any, error: RefusedError) -> None:
         """Ends an order that Stripe refused."""
         with self._transaction() as connection:
             if error.reason == "resource_missing" and error.parameter in ("customer", "id"):
-                sql = """UPDATE payments.customer SET stripe_id = NULL, key = :k
-                    WHERE account_id = :a AND stripe_id = coalesce(:s, stripe_id)"""
-                run(connection, sql, a=order.account_id, s=order.customer, k=new_id("c"))
+                which = {"account_id": order.account_id}
+                which |= {"stripe_id": order.customer} if order.customer else {}
+                change(connection, "customer", which, stripe_id=None, key=new_id("c"))
             self._failed(connection, order, str(error), reason=error.reason)
 
     def _place_checkout(self, order: Any) -> Checkout:
         order = self._addressed(order)
         try:
             session, url = self._gateway.open_checkout(order)
-        except UnknownOutcomeError as error:
-            if not error.kept:
-                raise
-            refused = RefusedError("The page for paying could not be opened. Order again.")
-            self._refused(order, refused)
-            raise refused from error
-        except RefusedError as error:
+        except (RefusedError, UnknownOutcomeError) as error:
+            if isinstance(error, UnknownOutcomeError):
+                if not error.kept:
+                    raise
+                error = RefusedError("The page for paying could not be opened. Order again.")
             self._refused(order, error)
-            raise
+            raise error from None
         with self._transaction() as connection:
-            sql = """UPDATE payments.pack_order SET session_id = :s, url = :u, state = 'open',
-                attempts = 0, next_at = :next WHERE id = :id AND state = 'new'"""
-            next_at = self._clock() + FIRST_LOOK
-            placed = run(connection, sql, id=order.id, s=session, u=url, next=next_at).rowcount
+            told = {"session_id": session, "url": url, "state": "open", "attempts": 0}
+            told["next_at"] = self._clock() + FIRST_LOOK
+            placed = change(connection, "pack_order", {"id": order.id, "state": "new"}, **told)
             if placed and order.mail:
                 self._tell(connection, order.account_id, "pay_link", order.id, url=url)
         return Checkout(order.id, url)
@@ -215,5 +183,4 @@ class Orders(Settlement):
             if error.reason == "resource_missing":
                 self._refused(order, error)
             raise
-        with self._transaction() as connection:
-            self._apply(connection, order.id, seen)
+        self._settle(order.id, seen)

@@ -8,23 +8,15 @@ import sqlalchemy as sa
 from ..ledger import InsufficientCreditsError, KeyReusedError, NotAllowedError, Request
 from ..ledger.values import MAX_AMOUNT, text, whole
 from .gateway import Back
-from .office import new_id, run
-from .orders import FIRST_LOOK, GIVE_UP
-from .settlement import ADD_REFUND, LOCKED
+from .office import new_id
+from .orders import GIVE_UP
+from .rows import add, change, find, run
+from .settlement import FIRST_LOOK, LOCK, STANDING
 from .top_ups import TopUps
 from .values import Purchase, Refund, RefusedError, UnknownOutcomeError
 
 MAX_PURCHASES = 500  # of a list; nobody reads more
-PURCHASES = """SELECT o.*, g.available, g.held, g.frozen, g.dispute, g.returned,
-    a.available AS spendable,
-    (SELECT coalesce(sum(amount_minor), 0) FROM payments.refund
-        WHERE order_id = o.id AND state <> 'failed')::bigint
-    + (SELECT coalesce(sum(amount_minor), 0) FROM payments.dispute
-        WHERE order_id = o.id AND state = 'lost')::bigint AS gone_minor
-    FROM payments.pack_order o
-    JOIN ledger.account a ON a.id = o.account_id
-    JOIN ledger.credit_grant g ON g.account_id = o.account_id AND g.seq = o.grant_seq
-    WHERE o.account_id = :a AND o.state = 'paid' ORDER BY o.at DESC LIMIT :n"""
+PURCHASES = f"{STANDING} WHERE o.account_id = :a AND o.state = 'paid' ORDER BY o.at DESC LIMIT :n"
 
 
 class Refunds(TopUps):
@@ -33,9 +25,8 @@ class Refunds(TopUps):
     def purchases(self, account: int) -> list[Purchase]:
         """Returns what was paid, the latest first."""
         with self._transaction() as connection:
-            return [
-                _purchase(row) for row in run(connection, PURCHASES, a=account, n=MAX_PURCHASES)
-            ]
+            rows = run(connection, PURCHASES, a=account, n=MAX_PURCHASES)
+            return [_purchase(row) for row in rows]
 
     def refund(self, account: int, order: str, amount_micro: int, *, key: str) -> Refund:
         """Takes unspent credits of an order back and sends their money.
@@ -47,13 +38,11 @@ class Refunds(TopUps):
         text("key", key)
         whole("amount", amount_micro, 1, MAX_AMOUNT)
         self._order(order, account)
-        sql = "SELECT * FROM payments.refund WHERE account_id = :a AND key = :k"
         with self._transaction() as connection:
-            paid = run(connection, LOCKED, id=order).one()
-            refund = run(connection, sql, a=account, k=key).one_or_none()
+            paid = find(connection, "pack_order", LOCK, id=order)
+            refund = find(connection, "refund", account_id=account, key=key)
             if refund is None:
-                self._begin_refund(connection, paid, amount_micro, key)
-                refund = run(connection, sql, a=account, k=key).one()
+                refund = self._begin_refund(connection, paid, amount_micro, key)
         if (refund.order_id, refund.amount_micro) != (order, amount_micro):
             raise KeyReusedError(
                 f"a new key is required for a new refund, got {key}, which made {refund.id}. "
@@ -65,33 +54,26 @@ class Refunds(TopUps):
         what = refund.id, order, refund.amount_micro, refund.amount_minor, paid.currency
         return Refund(*what, refund.state, refund.at)
 
-    def _begin_refund(
-        self, connection: sa.Connection, order: Any, amount_micro: int, key: str
-    ) -> None:
+    def _begin_refund(self, connection: sa.Connection, order: Any, micro: int, key: str) -> Any:
         if order.state != "paid":
             raise NotAllowedError(
                 f"a paid order is required, got one that is {order.state}. Wait until it is paid."
             )
-        before = self._gone(connection, order)
-        minor = money(order, before.micro + amount_micro) - before.minor
-        refund, now = new_id("r"), self._clock()
-        request = Request(
-            "refund",
-            order.account_id,
-            f"refund:{refund}",
-            amount_micro,
-            order.grant_seq,
-            reason=f"order {order.id}",
-        )
-        movement = self._ledger.post(connection, request).seq
+        before = self._standing(connection, order.id)
+        minor = money(order, before.returned + micro) - before.gone_minor
+        refund, account, now = new_id("r"), order.account_id, self._clock()
+        terms = {"amount": micro, "names": order.grant_seq, "reason": f"order {order.id}"}
+        movement = self._ledger.post(
+            connection, Request("refund", account, f"refund:{refund}", **terms)
+        ).seq
         if minor < 1:  # refused only now: if less is unspent, the ledger says so
             raise InsufficientCreditsError(
                 f"credits worth at least one {order.currency} cent are required, got less. "
                 "Refund more."
             )
-        values = {"id": refund, "a": order.account_id, "order": order.id, "key": key, "at": now}
-        values |= {"micro": amount_micro, "minor": minor, "movement": movement, "stripe": None}
-        run(connection, ADD_REFUND, **values, state="pending", next=now + FIRST_LOOK)
+        values = {"id": refund, "account_id": account, "order_id": order.id, "key": key}
+        values |= {"amount_micro": micro, "amount_minor": minor, "movement": movement}
+        return add(connection, "refund", **values, at=now, next_at=now + FIRST_LOOK)
 
     def _send(self, refund: Any) -> Any:
         """Asks Stripe to send money; an unclear answer leaves the refund pending."""
@@ -106,18 +88,14 @@ class Refunds(TopUps):
         except RefusedError:
             sent = None
         with self._transaction() as connection:
-            locked = run(connection, LOCKED, id=order.id).one()
+            locked = find(connection, "pack_order", LOCK, id=order.id)
+            unsent = {"id": refund.id, "state": "pending", "stripe_id": None}
             if sent is not None:
                 self._refunded(connection, locked, sent)
-            else:
-                sql = """UPDATE payments.refund SET state = 'failed', next_at = NULL
-                    WHERE id = :id AND state = 'pending' AND stripe_id IS NULL"""
-                if run(connection, sql, id=refund.id).rowcount:
-                    self._refund_failed(connection, refund)
+            elif change(connection, "refund", unsent, state="failed", next_at=None):
+                self._refund_failed(connection, refund)
             self._even(connection, locked)
-            return run(
-                connection, "SELECT * FROM payments.refund WHERE id = :id", id=refund.id
-            ).one()
+            return find(connection, "refund", id=refund.id)
 
     def _finish_refund(self, refund: Any) -> None:
         """Brings a refund on that nobody brought on."""
@@ -137,7 +115,7 @@ def money(order: Any, credits_micro: int) -> int:
 
 def _purchase(row: Any) -> Purchase:
     unspent = max(0, row.available) + row.held + row.frozen
-    refundable = 0 if row.dispute else max(0, min(row.available, row.spendable))
+    refundable = 0 if row.dispute else row.unspent
     minor = max(0, money(row, row.returned + refundable) - row.gone_minor)
     if row.dispute:
         state = "disputed"

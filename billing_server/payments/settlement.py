@@ -1,41 +1,33 @@
 """From what Stripe says of an order to credits: once, in any order, any number of times."""
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..ledger import LedgerError, Movement, Request
-from .gateway import Back, Seen
-from .office import Office, new_id, run
+from ..settings import Pack
+from .gateway import ASKED_FIRST, Back, Seen
+from .office import Office, new_id
+from .rows import add, change, find, run
 
-INSTEAD = """INSERT INTO payments.pack_order (id, account_id, key, kind, pack, credits_micro,
-    price_minor, currency, tax, return_url, save_card, mail, at, next_at)
-    SELECT :new, account_id, :new, 'checkout', pack, credits_micro, price_minor, currency, tax,
-    :url, true, true, :now, :now FROM payments.pack_order WHERE id = :id"""
 DISPUTES = ("open", "won", "lost")
-UNPAID = ("new", "open", "processing")
 RANK = {"new": 0, "open": 1, "processing": 2, "failed": 3, "expired": 3}  # never back
-LOCKED = "SELECT * FROM payments.pack_order WHERE id = :id FOR UPDATE"
-PAID = """UPDATE payments.pack_order SET state = 'paid', grant_seq = :grant, paid_minor = :paid,
-    failure = NULL, next_at = NULL WHERE id = :id"""
-NOTED = """UPDATE payments.pack_order SET session_id = coalesce(session_id, :session),
-    payment_id = coalesce(payment_id, :payment), invoice_url = coalesce(:invoice, invoice_url),
-    receipt_url = coalesce(:receipt, receipt_url) WHERE id = :id"""
-# What is gone of an order: money that went back or was lost, credits that were given up for it.
-# The ledger moves no credits of an account while its row is locked.
-GONE = """SELECT g.returned AS micro, greatest(0, least(g.available, a.available)) AS unspent,
-    least(:paid, (SELECT coalesce(sum(amount_minor), 0) FROM payments.refund
-        WHERE order_id = :id AND state <> 'failed')
-      + (SELECT coalesce(sum(amount_minor), 0) FROM payments.dispute
-        WHERE order_id = :id AND state = 'lost'))::bigint AS minor
-    FROM ledger.account a JOIN ledger.credit_grant g ON g.account_id = a.id
-    WHERE a.id = :a AND g.seq = :g FOR NO KEY UPDATE OF a"""
+LOCK = "FOR UPDATE"
+FIRST_LOOK = timedelta(seconds=60)  # whoever wrote a row is still at it before
+# A paid order: what its grant has left, and the money that went back or was lost.
+STANDING = """SELECT o.*, g.returned, g.available, g.held, g.frozen, g.dispute,
+    greatest(0, least(g.available, a.available)) AS unspent, least(o.paid_minor,
+        (SELECT coalesce(sum(amount_minor), 0) FROM payments.refund
+            WHERE order_id = o.id AND state <> 'failed')
+        + (SELECT coalesce(sum(amount_minor), 0) FROM payments.dispute
+            WHERE order_id = o.id AND state = 'lost'))::bigint AS gone_minor
+    FROM payments.pack_order o JOIN ledger.account a ON a.id = o.account_id
+    JOIN ledger.credit_grant g ON g.account_id = o.account_id AND g.seq = o.grant_seq"""
 EVENED = """SELECT seq FROM ledger.movement m WHERE account_id = :a AND kind = 'refund'
     AND key LIKE :key AND NOT EXISTS (SELECT FROM ledger.movement
     WHERE account_id = :a AND names = m.seq AND kind = 'refund_cancel')"""
-ADD_REFUND = """INSERT INTO payments.refund (id, account_id, order_id, key, amount_micro,
-    amount_minor, movement, at, state, next_at, stripe_id)
-    VALUES (:id, :a, :order, :key, :micro, :minor, :movement, :at, :state, :next, :stripe)"""
 
 
 class Settlement(Office):
@@ -50,38 +42,32 @@ class Settlement(Office):
             return self._gateway.session(session) if session else None
         return self._gateway.payment(payment) if payment else None
 
+    def _settle(self, order: str, seen: Seen) -> None:
+        """Brings an order to what was seen, by itself."""
+        with self._transaction() as connection:
+            self._apply(connection, order, seen)
+
     def _apply(self, connection: sa.Connection, order: str, seen: Seen) -> str:
         """Brings an order to what was seen; says what came of it."""
-        row = run(connection, LOCKED, id=order).one()
-        wrong = self._wrong(row, seen)
-        if wrong:
+        row = find(connection, "pack_order", LOCK, id=order)
+        if wrong := self._wrong(row, seen):
             what = {"order": order, "wrong": wrong, "payment": seen.payment}
             self._tell(connection, row.account_id, "operator", f"{order}:{wrong}", **what)
             return f"refused: {wrong}"
-        noted = {"invoice": seen.invoice_url, "receipt": seen.receipt_url, "id": order}
-        run(connection, NOTED, session=seen.session, payment=seen.payment, **noted)
+        row = change(
+            connection,
+            "pack_order",
+            {"id": order},
+            session_id=row.session_id or seen.session,
+            payment_id=row.payment_id or seen.payment,
+            invoice_url=seen.invoice_url or row.invoice_url,
+            receipt_url=seen.receipt_url or row.receipt_url,
+        )
         if seen.state == "paid":
-            if row.state != "paid":
-                request = Request(
-                    "grant",
-                    row.account_id,
-                    f"order:{order}",
-                    row.credits_micro,
-                    grant_kind="paid",
-                    reason=f"order {order}",
-                )
-                grant = self._ledger.post(connection, request).seq
-                run(connection, PAID, id=order, grant=grant, paid=seen.total_minor)
-                row = run(connection, LOCKED, id=order).one()
-            for refund in seen.refunds:
-                self._refunded(connection, row, refund)
-            for dispute in seen.disputes:
-                self._disputed(connection, row, dispute)
-            self._even(connection, row)
-        elif row.state in UNPAID and RANK[seen.state] > RANK[row.state]:
+            self._paid(connection, row, seen)
+        elif RANK[seen.state] > RANK.get(row.state, 3):
             if seen.state == "processing":
-                sql = "UPDATE payments.pack_order SET state = 'processing' WHERE id = :id"
-                run(connection, sql, id=order)
+                change(connection, "pack_order", {"id": order}, state="processing")
             elif seen.state != "open":
                 text = seen.failure or "It was not paid in time."
                 self._failed(connection, row, text, state=seen.state)
@@ -102,6 +88,21 @@ class Settlement(Office):
                 return f"{name} must be {wanted!a} as ordered, got {got!a}"
         return None
 
+    def _paid(self, connection: sa.Connection, order: Any, seen: Seen) -> None:
+        """Grants the credits, if it was not done before, and takes those whose money went back."""
+        if order.state != "paid":
+            key, reason = f"order:{order.id}", f"order {order.id}"
+            what = {"amount": order.credits_micro, "grant_kind": "paid", "reason": reason}
+            request = Request("grant", order.account_id, key, **what)
+            told = {"state": "paid", "paid_minor": seen.total_minor, "failure": None}
+            told |= {"grant_seq": self._ledger.post(connection, request).seq, "next_at": None}
+            order = change(connection, "pack_order", {"id": order.id}, **told)
+        for refund in seen.refunds:
+            self._refunded(connection, order, refund)
+        for dispute in seen.disputes:
+            self._disputed(connection, order, dispute)
+        self._even(connection, order)
+
     def _failed(
         self,
         connection: sa.Connection,
@@ -113,22 +114,34 @@ class Settlement(Office):
     ) -> None:
         """Ends an order without money. A top-up was the last, until the customer says otherwise."""
         sql = """UPDATE payments.pack_order SET state = :state, failure = :text, next_at = NULL
-            WHERE id = :id AND state = ANY(:unpaid)"""
-        values = {"id": order.id, "state": state, "text": text, "unpaid": list(UNPAID)}
-        if not run(connection, sql, **values).rowcount or order.kind != "top_up":
+            WHERE id = :id AND state IN ('new', 'open', 'processing')"""
+        ended = run(connection, sql, id=order.id, state=state, text=text).rowcount
+        if not ended or order.kind != "top_up":
             return
-        why = reason if reason in ("authentication_required", "no_card") else "declined"
+        why = reason if reason in (ASKED_FIRST, "no_card") else "declined"
         self._stop_top_up(connection, order.account_id, why, text, order.id)
-        if why == "authentication_required":
-            values = {"new": new_id("o"), "id": order.id, "now": self._clock()}
-            run(connection, INSTEAD, **values, url=f"{self._settings.url}/credits/order")
+        if why == ASKED_FIRST:  # the same again, to be paid by hand
+            pack = Pack(order.pack, order.credits_micro, order.price_minor, order.currency)
+            what = {"return_url": f"{self._settings.url}/credits/order", "mail": True}
+            what |= {"save_card": True, "next_at": self._clock()}
+            self._add(connection, order.account_id, pack, "checkout", **what)
+
+    def _add(
+        self, connection: sa.Connection, account: int, pack: Pack, kind: str, **what: Any
+    ) -> Any:
+        """Writes an order down before Stripe is asked; its id is the key of whoever names none."""
+        id_, now = new_id("o"), self._clock()
+        terms = pack._asdict() | {"id": id_, "pack": pack.id, "tax": self._settings.tax}
+        usual = {"key": id_, "at": now, "next_at": now + FIRST_LOOK}
+        return add(
+            connection, "pack_order", account_id=account, kind=kind, **terms, **(usual | what)
+        )
 
     def _stop_top_up(
         self, connection: sa.Connection, account: int, state: str, text: str, key: str
     ) -> None:
-        sql = """UPDATE payments.auto_top_up SET enabled = false, state = :s, reason = :r
-            WHERE account_id = :a AND enabled"""
-        if run(connection, sql, a=account, s=state, r=text).rowcount:
+        which = {"account_id": account, "enabled": True}
+        if change(connection, "auto_top_up", which, enabled=False, state=state, reason=text):
             self._tell(connection, account, "top_up_stopped", key, state=state, reason=text)
 
     # Money that goes back
@@ -137,42 +150,39 @@ class Settlement(Office):
         sql = """SELECT * FROM payments.refund WHERE order_id = :o AND (stripe_id = :s OR id = :id)
             ORDER BY stripe_id = :s DESC NULLS LAST LIMIT 1 FOR UPDATE"""
         row = run(connection, sql, o=order.id, s=seen.id, id=seen.refund or "").one_or_none()
-        if row is None:
-            if seen.state != "failed":
+        if row is None or (row.state == "failed" and row.stripe_id is None):
+            if seen.state != "failed":  # somebody sent it at Stripe, or after it was given up
                 self._refunded_outside(connection, order, seen)
         elif row.state == "pending" or (row.state == "done" and seen.state == "failed"):
             next_at = row.next_at if seen.state == "pending" else None
-            sql = """UPDATE payments.refund SET stripe_id = :s, state = :state, next_at = :next
-                WHERE id = :id"""
-            run(connection, sql, id=row.id, s=seen.id, state=seen.state, next=next_at)
+            told = {"stripe_id": seen.id, "state": seen.state, "next_at": next_at}
+            change(connection, "refund", {"id": row.id}, **told)
             if seen.state == "failed":  # also after it was done: the bank sent it back
                 self._refund_failed(connection, row)
-        elif row.stripe_id is None and seen.state != "failed":
-            self._refunded_outside(connection, order, seen)  # after it was given up
 
     def _refund_failed(self, connection: sa.Connection, refund: Any) -> None:
         """Puts the credits back."""
-        account = refund.account_id
+        account, key = refund.account_id, f"refund-failed:{refund.id}"
         if refund.movement is not None:
-            key = f"refund-failed:{refund.id}"
             request = Request("refund_cancel", account, key, names=refund.movement)
             self._ledger.post(connection, request)
-        what = {"refund": refund.id, "order": refund.order_id}
         for topic in ("refund_failed", "operator"):
-            self._tell(connection, account, topic, f"refund-failed:{refund.id}", **what)
+            what = {"refund": refund.id, "order": refund.order_id}
+            self._tell(connection, account, topic, key, **what)
 
     def _refunded_outside(self, connection: sa.Connection, order: Any, seen: Back) -> None:
         """Writes down what somebody sent back at Stripe; `_even` takes its credits."""
         account, id_ = order.account_id, new_id("r")
-        values = {"id": id_, "a": account, "order": order.id, "key": id_, "at": self._clock()}
-        values |= {"micro": 0, "minor": seen.amount_minor, "movement": None, "next": None}
-        run(connection, ADD_REFUND, **values, state=seen.state, stripe=seen.id)
+        values = {"id": id_, "key": id_, "stripe_id": seen.id, "at": self._clock()}
+        values |= {"amount_micro": 0, "amount_minor": seen.amount_minor, "state": seen.state}
+        add(connection, "refund", account_id=account, order_id=order.id, **values)
         what = {"order": order.id, "refund": seen.id, "sent_minor": seen.amount_minor}
         self._tell(connection, account, "operator", f"refund:{seen.id}", **what)
 
-    def _gone(self, connection: sa.Connection, order: Any) -> Any:
-        what = {"paid": order.paid_minor, "a": order.account_id, "g": order.grant_seq}
-        return run(connection, GONE, id=order.id, **what).one()
+    def _standing(self, connection: sa.Connection, order: str) -> Any:
+        """Reads what is left of a paid order, of which the ledger moves nothing meanwhile."""
+        sql = f"{STANDING} WHERE o.id = :id FOR NO KEY UPDATE OF a"
+        return run(connection, sql, id=order).one()
 
     def _even(self, connection: sa.Connection, order: Any) -> None:
         """Takes unspent credits whose money is gone; gives back those whose money came back.
@@ -180,39 +190,37 @@ class Settlement(Office):
         Refunds and disputes do so themselves. This is for what crossed: money that was sent back at
         Stripe, also while it was disputed, and refunds that failed after the rest was lost.
         """
-        account, gone = order.account_id, self._gone(connection, order)
-        due = -(-order.credits_micro * gone.minor // order.paid_minor)
+        account, now = order.account_id, self._standing(connection, order.id)
+        due = -(-order.credits_micro * now.gone_minor // order.paid_minor)
         cents = 8 * -(-order.credits_micro // order.paid_minor)  # what refunds may have rounded off
-        if gone.micro - due > cents:
+        if now.returned - due > cents:
             what = {"a": account, "key": f"even:{order.id}:%"}
             for seq in run(connection, EVENED, **what).scalars().all():
                 cancel = Request("refund_cancel", account, f"even-back:{order.id}:{seq}", names=seq)
                 self._ledger.post(connection, cancel)
-            gone = self._gone(connection, order)
-        if gone.unspent and due > gone.micro:
-            key, take = f"even:{order.id}:{new_id('t')}", min(due - gone.micro, gone.unspent)
+            now = self._standing(connection, order.id)
+        if now.unspent and due > now.returned:
+            key, take = f"even:{order.id}:{new_id('t')}", min(due - now.returned, now.unspent)
             self._try(connection, Request("refund", account, key, take, order.grant_seq))
 
     def _disputed(self, connection: sa.Connection, order: Any, seen: Back) -> None:
         """Freezes credits while their money is disputed; claws them back if it is lost."""
         account, told = order.account_id, []
-        sql = "SELECT * FROM payments.dispute WHERE id = :id FOR UPDATE"
-        row = run(connection, sql, id=seen.id).one_or_none()
+        row = find(connection, "dispute", LOCK, id=seen.id)
         if row is None:
             micro = -(-order.credits_micro * seen.amount_minor // order.paid_minor)
-            micro = min(micro, order.credits_micro - self._gone(connection, order).micro)
-            key = f"dispute:{seen.id}"
-            opened = Request("dispute_open", account, key, micro, order.grant_seq)
+            returned = self._standing(connection, order.id).returned
+            micro = min(micro, order.credits_micro - returned)
+            opened = Request("dispute_open", account, f"dispute:{seen.id}", micro, order.grant_seq)
             frozen = self._try(connection, opened)
-            values = {"o": order.id, "m": seen.amount_minor, "seq": frozen and frozen.seq}
-            sql = "INSERT INTO payments.dispute VALUES (:id, :o, :m, 'open', :seq) RETURNING *"
-            row = run(connection, sql, id=seen.id, **values).one()
+            values = {"order_id": order.id, "amount_minor": seen.amount_minor, "state": "open"}
+            values["movement"] = frozen and frozen.seq
+            row = add(connection, "dispute", id=seen.id, **values)
             text = "A payment is disputed."
             self._stop_top_up(connection, account, "disputed", text, seen.id)
             told.append("open")
         if row.state == "open" and seen.state != "open":
-            sql = "UPDATE payments.dispute SET state = :state WHERE id = :id"
-            run(connection, sql, id=seen.id, state=seen.state)
+            change(connection, "dispute", {"id": seen.id}, state=seen.state)
             if row.movement is not None:
                 kind, key = f"dispute_{seen.state}", f"dispute-{seen.state}:{seen.id}"
                 self._ledger.post(connection, Request(kind, account, key, names=row.movement))
@@ -226,7 +234,5 @@ class Settlement(Office):
 
     def _try(self, connection: sa.Connection, request: Request) -> Movement | None:
         """Posts what the ledger may refuse: money has moved, whatever it says."""
-        try:
+        with suppress(LedgerError):
             return self._ledger.post(connection, request)
-        except LedgerError:
-            return None

@@ -5,12 +5,15 @@ from typing import Any
 
 from ..ledger import InvalidError
 from ..ledger.values import MAX_AMOUNT, whole
-from .office import BATCH, run
+from .office import BATCH
 from .orders import GIVE_UP, Orders
+from .rows import change, find, run
+from .settlement import LOCK
 from .values import AutoTopUp, RefusedError
 
 MAX_CAP = 10**9  # minor units in a month: more is a slip of the finger
 NO_CARD = "No card is saved. Buy a pack and save the card, then switch it on again."
+CAPPED = "The cap of this month is reached."
 # One at a time: a top-up that is not finished is in nobody's way twice.
 WANTED = """SELECT t.* FROM payments.auto_top_up t JOIN ledger.account a ON a.id = t.account_id
     WHERE t.enabled AND a.available < t.threshold_micro
@@ -33,8 +36,7 @@ class TopUps(Orders):
     def auto_top_up(self, account: int) -> AutoTopUp:
         """Returns the setting; switched off if there was never one."""
         with self._transaction() as connection:
-            sql = "SELECT * FROM payments.auto_top_up WHERE account_id = :a"
-            row = run(connection, sql, a=account).one_or_none()
+            row = find(connection, "auto_top_up", account_id=account)
         if row is None:
             pack = self._settings.packs[0]
             return AutoTopUp(False, 0, pack.id, pack.price_minor, "ok", None)
@@ -72,19 +74,18 @@ class TopUps(Orders):
             run(connection, SET, a=account, **values)
         return self.auto_top_up(account)
 
-    def _start_top_ups(self) -> list[str]:
+    def _start_top_ups(self) -> list[Any]:
         """Writes orders for accounts that are low; they are placed afterwards."""
         with self._transaction() as connection:
             sql = f"{WANTED} LIMIT :n"
             low = [row.account_id for row in run(connection, sql, now=self._clock(), n=BATCH)]
         return [order for account in low if (order := self._start_top_up(account))]
 
-    def _start_top_up(self, account: int) -> str | None:
+    def _start_top_up(self, account: int) -> Any:
         now = self._clock()
         month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         with self._transaction() as connection:
-            locked = "SELECT FROM payments.auto_top_up WHERE account_id = :a FOR UPDATE"
-            run(connection, locked, a=account)
+            find(connection, "auto_top_up", LOCK, account_id=account)
             sql = f"{WANTED} AND t.account_id = :a"
             wanted = run(connection, sql, a=account, now=now).one_or_none()
             if wanted is None:  # somebody else was faster
@@ -96,16 +97,13 @@ class TopUps(Orders):
                 return None
             spent = run(connection, SPENT, a=account, since=month).scalar_one()
             if spent + pack.price_minor > wanted.monthly_cap_minor:
-                reason = "The cap of this month is reached."
-                sql = """UPDATE payments.auto_top_up SET rests_until = :until, reason = :r
-                    WHERE account_id = :a"""
-                run(connection, sql, a=account, until=_next_month(month), r=reason)
-                what = {"reason": reason, "spent_minor": spent, "currency": pack.currency}
+                told = {"reason": CAPPED, "rests_until": _next_month(month)}
+                change(connection, "auto_top_up", {"account_id": account}, **told)
+                what = {"reason": CAPPED, "spent_minor": spent, "currency": pack.currency}
                 self._tell(connection, account, "top_up_capped", f"{month:%Y-%m}", **what)
                 return None
-            sql = "UPDATE payments.auto_top_up SET reason = NULL WHERE account_id = :a"
-            run(connection, sql, a=account)
-            return self._add(connection, account, pack, kind="top_up")
+            change(connection, "auto_top_up", {"account_id": account}, reason=None)
+            return self._add(connection, account, pack, "top_up")
 
     def _place(self, order: Any) -> None:
         if order.kind != "top_up":
@@ -125,20 +123,18 @@ class TopUps(Orders):
         except RefusedError as error:
             self._refused(order, error)
             raise
-        with self._transaction() as connection:
-            self._apply(connection, order.id, seen)
+        self._settle(order.id, seen)
 
     def _find_charge(self, order: Any) -> None:
         """Looks for a charge whose answer never came; if there is none, there was none."""
-        payment = None
-        if order.customer is not None:
-            payment = self._gateway.find_payment(order.customer, order.id, order.at)
-        seen = self._gateway.payment(payment) if payment else None
+        customer, payment = order.customer, None
+        if customer is not None:
+            payment = self._gateway.find_payment(customer, order.id, order.at)
+        if payment is not None:
+            self._settle(order.id, self._gateway.payment(payment))
+            return
         with self._transaction() as connection:
-            if seen is None:
-                self._failed(connection, order, "The card could not be charged.")
-            else:
-                self._apply(connection, order.id, seen)
+            self._failed(connection, order, "The card could not be charged.")
 
 
 def _next_month(month: datetime) -> datetime:

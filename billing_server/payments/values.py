@@ -3,23 +3,6 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from ..settings import Pack
-
-__all__ = [
-    "AutoTopUp",
-    "Checkout",
-    "LimitError",
-    "Order",
-    "Pack",
-    "PaymentError",
-    "Purchase",
-    "Refund",
-    "RefusedError",
-    "Report",
-    "SignatureError",
-    "UnknownOutcomeError",
-]
-
 
 class PaymentError(Exception):
     """Something that the payments refuse; no money and no credits moved."""
@@ -41,11 +24,9 @@ class RefusedError(PaymentError):
 
     code = "declined"
 
-    def __init__(
-        self, text: str, reason: str = "", payment: str | None = None, parameter: str | None = None
-    ) -> None:
+    def __init__(self, text: str, reason: str = "", parameter: str | None = None) -> None:
         super().__init__(text)
-        self.reason, self.payment, self.parameter = reason, payment, parameter
+        self.reason, self.parameter = reason, parameter
 
 
 class UnknownOutcomeError(PaymentError):

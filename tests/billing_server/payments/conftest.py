@@ -21,8 +21,7 @@ def simulator(server, clock):
 
 @pytest.fixture
 def settings(tmp_path):
-    from dressform.billing_server.payments import Pack
-    from dressform.billing_server.settings import Settings
+    from dressform.billing_server.settings import Pack, Settings
 
     packs = Pack(PACK, 10_000_000, 1_000, "usd"), Pack(BIG, 105_000_000, 9_999, "usd")
     return Settings(data=tmp_path, secret_key="x", packs=packs)

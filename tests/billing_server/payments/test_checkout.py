@@ -109,7 +109,7 @@ def test_tax_is_paid_on_top_and_credits_are_what_was_ordered(shop, settings, cle
 
 
 def test_a_customer_whom_stripe_forgot_is_made_again(shop, clean):
-    from dressform.billing_server.payments import RefusedError
+    from dressform.billing_server.payments.values import RefusedError
 
     shop.buy()
     for customer in shop.things("customer"):

@@ -142,7 +142,7 @@ def test_its_state_outlives_it(tmp_path, clock):
 @pytest.fixture
 def receiver(payments):
     """A server that takes webhooks; `answers` is what it says to the next ones."""
-    from dressform.billing_server.payments import SignatureError
+    from dressform.billing_server.payments.values import SignatureError
     from werkzeug.serving import make_server
     from werkzeug.wrappers import Request, Response
 

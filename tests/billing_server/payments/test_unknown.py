@@ -20,7 +20,7 @@ def until_settled(shop, clock, **step):
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("place", ["customers", "checkout/sessions"])
 def test_a_checkout_that_is_not_answered_is_one_order(shop, kind, place, clean):
-    from dressform.billing_server.payments import RefusedError, UnknownOutcomeError
+    from dressform.billing_server.payments.values import RefusedError, UnknownOutcomeError
 
     shop.fault({"at": f"POST /v1/{place}", "kind": kind})
     with pytest.raises((UnknownOutcomeError, RefusedError)) as error:
@@ -38,7 +38,7 @@ def test_a_checkout_that_is_not_answered_is_one_order(shop, kind, place, clean):
 
 
 def test_a_checkout_that_its_client_gave_up_is_opened_once_and_expires(shop, clock, clean):
-    from dressform.billing_server.payments import UnknownOutcomeError
+    from dressform.billing_server.payments.values import UnknownOutcomeError
 
     shop.fault({"at": "POST /v1/checkout", "kind": "lost_after"})
     with pytest.raises(UnknownOutcomeError):
@@ -51,7 +51,7 @@ def test_a_checkout_that_its_client_gave_up_is_opened_once_and_expires(shop, clo
 
 
 def test_a_checkout_that_could_not_be_opened_for_an_hour_expires(shop, clock):
-    from dressform.billing_server.payments import RefusedError, UnknownOutcomeError
+    from dressform.billing_server.payments.values import RefusedError, UnknownOutcomeError
 
     shop.fault({"at": "POST /v1/checkout", "kind": "lost", "times": 99})
     with pytest.raises(UnknownOutcomeError):
@@ -133,7 +133,8 @@ def test_a_top_up_that_stripe_never_made_ends_it(shop, clock, clean):
 
 
 def test_a_wrong_key_of_stripe_loses_no_order(shop, clock, gateway, clean):
-    from dressform.billing_server.payments import Gateway, UnknownOutcomeError
+    from dressform.billing_server.payments import Gateway
+    from dressform.billing_server.payments.values import UnknownOutcomeError
 
     wrong = Gateway("rk_test_1", (), base_url=shop.simulator.url, retries=0)
     shop.payments._gateway = wrong
@@ -146,7 +147,8 @@ def test_a_wrong_key_of_stripe_loses_no_order(shop, clock, gateway, clean):
 
 
 def test_stripe_that_is_away_is_an_unknown_outcome(shop):
-    from dressform.billing_server.payments import Gateway, UnknownOutcomeError
+    from dressform.billing_server.payments import Gateway
+    from dressform.billing_server.payments.values import UnknownOutcomeError
 
     away = Gateway("sk_test_1", (), base_url="http://127.0.0.1:9", retries=0, timeout_s=1)
     shop.payments._gateway = away

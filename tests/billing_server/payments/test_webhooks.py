@@ -79,7 +79,7 @@ def live(body):
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_attack_23_what_stripe_did_not_send_now_is_refused(shop, forge):
-    from dressform.billing_server.payments import SignatureError
+    from dressform.billing_server.payments.values import SignatureError
 
     event = completed(shop)
     body, signature = forge(json.dumps(event).encode())
@@ -153,6 +153,14 @@ def test_events_of_another_shop_are_ignored(shop):
         assert shop.send(event) == "duplicate"
 
 
+def test_payment_of_an_order_that_the_books_do_not_have_is_told(shop):
+    """The order was begun after the backup that was restored."""
+    thing = {"id": "pi_x", "object": "payment_intent", "metadata": {"order": "lost"}}
+    event = {"id": "evt_lost", "object": "event", "type": "payment_intent.succeeded"}
+    event |= {"livemode": False, "created": int(NOW), "data": {"object": thing}}
+    assert shop.send(event) == "refused: order lost is not in these books"
+
+
 def test_types_that_nobody_handles_are_ignored(shop):
     event = {"id": "evt_other", "object": "event", "type": "customer.created", "livemode": False}
     event |= {"created": int(NOW), "data": {"object": {"id": "cus_1", "object": "customer"}}}
@@ -160,7 +168,7 @@ def test_types_that_nobody_handles_are_ignored(shop):
 
 
 def test_a_fault_of_ours_is_raised_so_that_it_comes_again(shop):
-    from dressform.billing_server.payments import UnknownOutcomeError
+    from dressform.billing_server.payments.values import UnknownOutcomeError
 
     event = completed(shop)
     shop.fault({"at": "GET /v1/checkout", "kind": "error"})
@@ -172,7 +180,7 @@ def test_a_fault_of_ours_is_raised_so_that_it_comes_again(shop):
 
 
 def test_while_a_secret_is_rotated_both_are_good(shop):
-    from dressform.billing_server.payments import SignatureError
+    from dressform.billing_server.payments.values import SignatureError
 
     shop.payments._gateway._secrets = ("whsec_new", "whsec_of_the_test")
     assert shop.send(completed(shop)) == "handled"
@@ -185,7 +193,7 @@ def test_while_a_secret_is_rotated_both_are_good(shop):
 
 
 def test_without_any_secret_everything_is_refused(shop):
-    from dressform.billing_server.payments import SignatureError
+    from dressform.billing_server.payments.values import SignatureError
 
     shop.payments._gateway._secrets = ()
     with pytest.raises(SignatureError):
@@ -240,7 +248,7 @@ def test_reconcile_names_what_is_wrong(shop, clock):
 
 
 def test_attack_26_who_tries_card_after_card_is_shown_the_door(shop, clock):
-    from dressform.billing_server.payments import LimitError
+    from dressform.billing_server.payments.values import LimitError
 
     checkout = shop.order()
     for _ in range(5):
@@ -256,7 +264,7 @@ def test_attack_26_who_tries_card_after_card_is_shown_the_door(shop, clock):
 
 
 def test_attack_26_pages_are_not_opened_without_end(shop, clock, ledger, references):
-    from dressform.billing_server.payments import LimitError
+    from dressform.billing_server.payments.values import LimitError
 
     for _ in range(10):
         shop.order()
@@ -271,7 +279,7 @@ def test_attack_26_pages_are_not_opened_without_end(shop, clock, ledger, referen
 def test_attack_26_fifty_at_once_open_no_more_than_ten(shop, unwatched):
     from concurrent.futures import ThreadPoolExecutor
 
-    from dressform.billing_server.payments import LimitError
+    from dressform.billing_server.payments.values import LimitError
 
     def one(number):
         try:
