@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import IO, Any
 
-from flask import Response, request, send_file
+from flask import Response, redirect, request, send_file
 
 from ..runs.comfy_api import account, body, call, hosting
 from ..runs.values import RunError
 from ..services import services
 from .book import KEPT, MAX_BYTES, Asset
+from .weights import MAX_BYTES as MAX_WEIGHTS
+from .weights import Weights
 
 CHUNK = 1 << 20
 MAX_FIELDS = 1 << 16  # bytes of a form beside its file
@@ -66,25 +68,63 @@ def delete_asset(id_: str) -> Any:
 
 @call("GET /assets/<id_>/content", "run", "read")
 def asset_content(id_: str) -> Response:
-    """Gives the bytes, or a range of them."""
-    asset = hosting().assets.get(account(), id_)
-    response = send_file(
-        hosting().assets.path(asset),
-        mimetype=asset.content_type,
-        as_attachment=True,
-        download_name=asset.file_path,
-        etag=asset.hash,
-        max_age=0,
-    )
+    """Gives the bytes, or a range of them, or sends to where they are."""
+    return sent(hosting().assets.get(account(), id_))
+
+
+def sent(asset: Asset, *, as_file: bool = True) -> Response:
+    """Answers with the bytes of an asset, which no browser takes for a page of this server."""
+    place = hosting().assets.path(asset)
+    if isinstance(place, str):  # for a short while, to be saved and not shown
+        response: Any = redirect(place, 302)
+    else:
+        response = send_file(
+            place,
+            mimetype=asset.content_type,
+            as_attachment=as_file,
+            download_name=asset.file_path,
+            etag=asset.hash,
+            max_age=0,
+        )
     response.headers |= {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": SANDBOX}
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
+@call("POST /models", "run")
+def upload_model() -> Any:
+    """Takes weights for the runs of this account; the same again are the same."""
+    request.max_content_length = MAX_WEIGHTS + MAX_FIELDS
+    file, form = request.files.get("file"), request.form
+    if file is None:
+        raise RunError("invalid", 422, "A part named file is required, got none. Send it.")
+    made, new = hosting().weights.upload(
+        account(),
+        _chunks(file.stream),
+        form.get("folder", ""),
+        form.get("name") or file.filename or "",
+        form.get("license", ""),
+    )
+    return _weights_view(made) | {"created_new": new}, 201
+
+
+@call("GET /models", "run", "read")
+def list_models() -> Any:
+    """Lists the weights of this account."""
+    return {"models": [_weights_view(one) for one in hosting().weights.of(account())]}
+
+
+@call("DELETE /models/<id_>", "run")
+def delete_model(id_: str) -> Any:
+    """Forgets weights."""
+    hosting().weights.delete(account(), id_)
+    return "", 204
+
+
 def output_view(asset: Asset, url: str) -> dict[str, Any]:
     """Writes an asset as the output of a job."""
     kind, _, rest = asset.content_type.partition("/")
-    if kind not in ("image", "video", "audio"):
+    if kind not in ("image", "video", "audio", "text"):
         kind = "latent" if rest == "x-safetensors" else "file"
     return {
         "node_id": asset.node,
@@ -113,6 +153,11 @@ def _view(asset: Asset) -> dict[str, Any]:
         "expires_at": asset.expires_at.isoformat(),
         "job_id": asset.run,
     }
+
+
+def _weights_view(weights: Weights) -> dict[str, Any]:
+    told = weights._asdict() | {"created_at": weights.created_at.isoformat()}
+    return {name: told[name] for name in told if name not in ("account", "key")}
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """The table of assets: who has which bytes under what name, and until when."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +12,16 @@ from blake3 import blake3
 from ..ledger.away import answering
 from ..runs.values import KEPT, RunError
 from . import kinds
-from .store import Store, key
+from .blobs import Blobs, lock
+from .store import GoneError, Upload
 
 MAX_BYTES = 512 << 20  # of one file
 MAX_ACCOUNT_BYTES = 50 << 30  # of all files of an account
 MIN_KEPT, MAX_KEPT = timedelta(minutes=1), KEPT
 HIDDEN = timedelta(days=1)  # for which an output may wait for the end of its run
+SENDING_S = 900  # for which an address takes an output; on its way a file may take longer
+READING_S = 600  # for which an address gives a customer's file
+LEASED_S = 3600  # for which a worker may begin to fetch what its lease names
 MAX_NAME = 200  # characters of a file's name
 SWEPT = 500
 
@@ -36,6 +40,7 @@ class Asset(NamedTuple):
     run: str | None
     node: str | None
     kind: str | None
+    key: str
 
 
 ASSET = ", ".join(Asset._fields)
@@ -44,8 +49,8 @@ ASSET = ", ".join(Asset._fields)
 class Assets:
     """Files of all accounts."""
 
-    def __init__(self, engine: sa.Engine, store: Store, clock: Callable[[], datetime]) -> None:
-        self._engine, self._store, self._clock = engine, store, clock
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs, self._engine, self._clock = blobs, blobs.engine, blobs.clock
 
     def upload(
         self,
@@ -61,7 +66,7 @@ class Assets:
         Raises:
             RunError: The hash differs, or size, kind or name are not allowed.
         """
-        with self._store.writing() as file:
+        with self._blobs.store.writing() as file:
             hash_, size, head = _copy(chunks, file)
             if expected is not None and plain_hash(expected) != hash_:
                 text = f"Bytes of the hash {expected:.80} are required, got others. Send it again."
@@ -83,15 +88,82 @@ class Assets:
         type_: str,
     ) -> Asset:
         """Takes a file that a run made; it stays hidden until the run is settled."""
-        with self._store.writing() as file:
+        with self._blobs.store.writing() as file:
             found, size, head = _copy(chunks, file)
             if found != hash_:
                 text = f"Bytes of the hash {hash_:.80} are required, got others. Send them again."
                 raise RunError("hash_mismatch", 409, text)
-            content_type = kinds.kind(head)
+            content_type = "text/plain" if type_ == "text" else kinds.kind(head)
             row = self._row(account, hash_, size, content_type, name, HIDDEN)
             row |= {"run": run, "attempt": attempt, "node": node, "kind": type_, "hidden": True}
             return self._keep(row, file)[0]
+
+    def awaited(
+        self,
+        account: int,
+        run: str,
+        attempt: int,
+        hash_: str,
+        size: int,
+        *,
+        node: str,
+        name: str,
+        type_: str,
+    ) -> tuple[Asset, Upload | None] | None:
+        """Returns where an output can be sent; None if it must come through this server.
+
+        Nothing is to be sent where the account has the bytes already. What is sent is looked at
+        before it is shown, see `arrived`.
+        """
+        if size > MAX_BYTES:
+            raise _too_large()
+        store = self._blobs.store
+        if size > store.most_sent:
+            return None
+        row = self._row(account, plain_hash(hash_), size, kinds.OTHER, name, HIDDEN)
+        row |= {"run": run, "attempt": attempt, "node": node, "kind": type_, "hidden": True}
+        row |= {"open": self._clock() + timedelta(seconds=2 * SENDING_S)}
+        with answering(), self._engine.begin() as connection:
+            lock(connection, account)
+            if there := self._there(connection, row):
+                row |= {"key": there.key, "content_type": there.content_type}
+            else:
+                row |= {"key": self._blobs.fresh(connection, account), "awaited": True}
+            asset = Asset(*connection.execute(_INSERT_OUTPUT, row).one())
+        return asset, None if there else store.upload(asset.key, size, SENDING_S)
+
+    def arrived(self, run: str, token: bytes, ids: Sequence[str]) -> None:
+        """Looks at outputs that were sent to an address: nothing else than was said is shown.
+
+        Args:
+            run: Whose they are.
+            token: Digest of the attempt's.
+            ids: Of the outputs that the worker names.
+
+        Raises:
+            RunError: One is not there, or is something else.
+        """
+        sql = f"""SELECT {", ".join(f"a.{one}" for one in Asset._fields)} FROM runs.asset a
+            JOIN runs.attempt t ON t.run = a.run AND t.number = a.attempt
+            WHERE a.run = :run AND t.token = :token AND awaited AND a.id = ANY(:ids)"""
+        if not ids or not self._blobs.store.most_sent:
+            return
+        for row in self._do(sql, run=run, token=token, ids=list(ids)):
+            asset = Asset(*row)
+            try:
+                found = _copy(self._blobs.store.read(asset.key), None)
+            except GoneError:
+                text = f"A file that was sent is required, got no {asset.file_path!a:.80}. Send it."
+                raise RunError("missing_asset", 422, text) from None
+            if found[:2] != (asset.hash, asset.bytes):
+                text = f"Bytes of the hash {asset.hash} are required, got others. Send them again."
+                raise RunError("hash_mismatch", 422, text)
+            sql = """UPDATE runs.asset SET awaited = false, content_type = :type
+                WHERE id = :id AND awaited RETURNING id"""
+            values = {"id": asset.id, "type": kinds.kind(found[2])}
+            with answering(), self._engine.begin() as connection:
+                if connection.execute(sa.text(sql), values).first():
+                    self._blobs.keep(connection, asset.key)
 
     def again(self, account: int, hash_: str, file_path: str) -> tuple[Asset, bool]:
         """Names bytes that the account has already; nobody else's are found.
@@ -132,9 +204,19 @@ class Assets:
         """Returns the outputs of a run, in the order in which they came."""
         return self._find("run = :run ORDER BY created_at, id", account=account, run=run)
 
-    def path(self, asset: Asset) -> Path:
-        """Returns where the bytes of an asset can be read."""
-        return self._store.path(key(asset.account, asset.hash))
+    def path(self, asset: Asset) -> Path | str:
+        """Returns where the bytes of an asset can be read: a path, or an address for a while."""
+        return self.at(asset.key, asset.file_path, asset.content_type, READING_S)
+
+    def at(
+        self, key: str, name: str = "file", content_type: str = kinds.OTHER, seconds: int = LEASED_S
+    ) -> Path | str:
+        """Returns where the bytes of a key can be read, for a worker unless more is said."""
+        return self._blobs.store.where(key, name, content_type, seconds)
+
+    def address(self, key: str) -> str | None:
+        """Returns where a worker can fetch bytes past this server, if it can."""
+        return str(self.at(key)) if self._blobs.store.most_sent else None
 
     def delete(self, account: int, id_: str) -> None:
         """Forgets an asset that no run needs any more."""
@@ -150,45 +232,62 @@ class Assets:
         runs = f"""DELETE FROM runs.run WHERE id IN (SELECT id FROM runs.run r
             WHERE expires_at <= :now AND charged IS NOT NULL
             AND NOT EXISTS (SELECT FROM runs.asset WHERE run = r.id) LIMIT {SWEPT})"""
-        rows = self._do(sql)
-        forgotten = sum(self._forget(Asset(*row)) for row in rows)
+        forgotten = sum(self._forget(Asset(*row)) for row in self._do(sql))
         self._do(runs)
         return forgotten
 
     def _forget(self, asset: Asset) -> bool:
-        """Deletes a row, and the bytes with the last one; not what a run still needs."""
-        values = {"id": asset.id, "account": asset.account, "hash": asset.hash}
+        """Deletes a row; its bytes are garbage with the last one. Not what a run still needs."""
+        values = {"id": asset.id}
         with answering(), self._engine.begin() as connection:
             # Who keeps the same bytes at the same time waits for this, and so do we for him.
-            connection.execute(_LOCK, values)
+            lock(connection, asset.account)
             needed = """SELECT FROM runs.input i JOIN runs.run r ON r.id = i.run
                 WHERE i.asset = :id AND r.charged IS NULL"""
             if connection.execute(sa.text(needed), values).first() is not None:
                 return False
             connection.execute(sa.text("DELETE FROM runs.input WHERE asset = :id"), values)
-            connection.execute(sa.text("DELETE FROM runs.asset WHERE id = :id"), values)
-            others = "SELECT FROM runs.asset WHERE account = :account AND hash = :hash"
-            if connection.execute(sa.text(others), values).first() is None:
-                self._store.delete(key(asset.account, asset.hash))
+            sql = "DELETE FROM runs.asset WHERE id = :id RETURNING open_until"
+            if (row := connection.execute(sa.text(sql), values).first()) is not None:
+                self._blobs.drop(connection, asset.key, row.open_until)
         return True
 
     def _keep(self, row: dict[str, Any], file: Any) -> tuple[Asset, bool]:
-        """Keeps bytes and row together; the same twice is the same asset, kept longer."""
-        sql = """SELECT coalesce(sum(bytes), 0), bool_or(hash = :hash) FROM runs.asset
-            WHERE account = :account"""
-        with answering(), self._engine.begin() as connection:
-            connection.execute(_LOCK, row)
-            used, there = connection.execute(sa.text(sql), row).one()
-            if used + row["bytes"] > MAX_ACCOUNT_BYTES:
-                text = f"At most {MAX_ACCOUNT_BYTES} bytes are kept, got more. Delete assets."
-                raise RunError("storage_full", 413, text)
-            if file is not None:
-                self._store.put(file, key(row["account"], row["hash"]))
-            elif not there:
-                text = f"Bytes that this account has are required, got {row['hash']}. Upload them."
-                raise RunError("blob_not_found", 404, text)
-            insert = _INSERT if row["run"] is None else _INSERT_OUTPUT
-            return Asset(*connection.execute(insert, row).one()), not there
+        """Keeps bytes and row together; the same twice is the same asset, kept longer.
+
+        No transaction is open while the store is asked.
+        """
+        key = None
+        while True:
+            with answering(), self._engine.begin() as connection:
+                lock(connection, row["account"])
+                there = self._there(connection, row)
+                if there or key:
+                    if key and not there:
+                        self._blobs.keep(connection, key)
+                    insert = _INSERT if row["run"] is None else _INSERT_OUTPUT
+                    row["key"] = there.key if there else key
+                    return Asset(*connection.execute(insert, row).one()), not there
+                if file is None:
+                    text = f"Bytes that this account has are required, got {row['hash']}. "
+                    raise RunError("blob_not_found", 404, text + "Upload them.")
+                fresh = self._blobs.fresh(connection, row["account"])
+            self._blobs.store.put(file, fresh)
+            key = fresh
+
+    def _there(self, connection: sa.Connection, row: dict[str, Any]) -> Any:
+        """Finds the same bytes in the account, if it has room for one more file.
+
+        Raises:
+            RunError: It has not.
+        """
+        used = "SELECT coalesce(sum(bytes), 0) FROM runs.asset WHERE account = :account"
+        if connection.execute(sa.text(used), row).scalar_one() + row["bytes"] > MAX_ACCOUNT_BYTES:
+            text = f"At most {MAX_ACCOUNT_BYTES} bytes are kept, got more. Delete assets."
+            raise RunError("storage_full", 413, text)
+        sql = """SELECT key, content_type FROM runs.asset WHERE account = :account
+            AND hash = :hash AND NOT awaited LIMIT 1"""
+        return connection.execute(sa.text(sql), row).first()
 
     def _row(
         self,
@@ -207,7 +306,8 @@ class Assets:
         row = {"id": str(uuid4()), "account": account, "hash": hash_, "bytes": size}
         row |= {"content_type": content_type, "file_path": name, "now": now}
         row |= {"until": now + min(MAX_KEPT, max(MIN_KEPT, kept))}
-        return row | {"run": None, "attempt": None, "node": None, "kind": None, "hidden": False}
+        row |= {"run": None, "attempt": None, "node": None, "kind": None, "hidden": False}
+        return row | {"awaited": False, "open": None}
 
     def _find(self, where: str, **values: object) -> list[Asset]:
         sql = f"""SELECT {ASSET} FROM runs.asset WHERE account = :account AND NOT hidden
@@ -229,32 +329,32 @@ def plain_hash(hash_: str) -> str:
     return digits
 
 
-def _copy(chunks: Iterable[bytes], file: Any) -> tuple[str, int, bytes]:
-    """Writes what comes; returns its hash, size and first bytes."""
+def _copy(chunks: Iterable[bytes], file: Any | None) -> tuple[str, int, bytes]:
+    """Writes what comes, if to anywhere; returns its hash, size and first bytes."""
     hasher, size, head = blake3(), 0, b""
     for chunk in chunks:
         size += len(chunk)
         if size > MAX_BYTES:
-            text = f"At most {MAX_BYTES} bytes are taken, got more. Make the file smaller."
-            raise RunError("too_large", 413, text)
+            raise _too_large()
         hasher.update(chunk)
-        file.write(chunk)
+        if file is not None:
+            file.write(chunk)
         if len(head) < kinds.HEAD:
             head += chunk[: kinds.HEAD - len(head)]
     return hasher.hexdigest(), size, head
 
 
-_LOCK = sa.text(
-    "SELECT pg_advisory_xact_lock(hashtextextended('asset:' || CAST(:account AS text), 0))"
-)
+def _too_large() -> RunError:
+    text = f"At most {MAX_BYTES} bytes are taken, got more. Make the file smaller."
+    return RunError("too_large", 413, text)
 
 
 def _insert(same: str, update: str) -> sa.TextClause:
     return sa.text(
         f"""INSERT INTO runs.asset AS a (id, account, hash, bytes, content_type, file_path,
-            created_at, expires_at, run, attempt, node, kind, hidden)
+            created_at, expires_at, run, attempt, node, kind, hidden, key, awaited, open_until)
         VALUES (:id, :account, :hash, :bytes, :content_type, :file_path, :now, :until, :run,
-            :attempt, :node, :kind, :hidden)
+            :attempt, :node, :kind, :hidden, :key, :awaited, :open)
         ON CONFLICT {same} DO UPDATE SET {update} RETURNING {ASSET}"""
     )
 
@@ -264,5 +364,10 @@ _INSERT = _insert(
     "expires_at = greatest(a.expires_at, excluded.expires_at)",
 )
 _INSERT_OUTPUT = _insert(
-    "(run, attempt, node, file_path, hash) WHERE run IS NOT NULL", "kind = excluded.kind"
+    "(run, attempt, node, file_path, hash) WHERE run IS NOT NULL",
+    """kind = excluded.kind, open_until = coalesce(excluded.open_until, a.open_until),
+        key = CASE WHEN a.awaited > excluded.awaited THEN excluded.key ELSE a.key END,
+        content_type = CASE WHEN a.awaited > excluded.awaited THEN excluded.content_type
+            ELSE a.content_type END,
+        awaited = a.awaited AND excluded.awaited""",
 )

@@ -1,0 +1,196 @@
+"""Files where they are kept: recorded whole or not at all, and gone when nobody has a right."""
+
+import io
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("psycopg", reason="Run: pip install -r billing_server/requirements.txt")
+import sqlalchemy as sa
+from blake3 import blake3
+
+sys.path.append(str(Path(__file__).parents[1] / "runs"))  # runs_*.py are modules of no package
+from runs_given import PNG, graph
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def upload(shop, data=PNG, name="a.png", **form):
+    return shop("POST", "/assets", data={"file": (io.BytesIO(data), name), **form})
+
+
+def count(engine, table, account):
+    sql = f"SELECT count(*) FROM runs.{table} WHERE "
+    sql += "account = :a" if table != "garbage" else "key LIKE :a || '/%'"
+    with engine.connect() as connection:
+        value = {"a": str(account) if table == "garbage" else account}
+        return connection.execute(sa.text(sql), value).scalar_one()
+
+
+def content(shop, asset):
+    """Reads a file as clients do: they follow where they are sent."""
+    import requests
+
+    answer = shop("GET", f"/assets/{asset}/content")
+    if answer.status_code == 302:
+        assert "df_" not in answer.headers["Location"]  # no key of ours goes along
+        return requests.get(answer.headers["Location"], timeout=10).content
+    data = answer.data
+    answer.close()
+    return data
+
+
+def test_file_is_read_as_it_was_sent_and_its_bytes_go_with_the_last_name(shop, hosted, engine):
+    one, two = upload(shop, name="a.png").json, upload(shop, name="b.png").json
+    assert one["id"] != two["id"]
+    assert content(shop, one["id"]) == content(shop, two["id"]) == PNG
+    assert len(hosted.held()) == 1
+    assert shop("DELETE", f"/assets/{one['id']}").status_code == 204
+    hosted.due()
+    assert len(hosted.held()) == 1
+    shop("DELETE", f"/assets/{two['id']}")
+    hosted.due()
+    assert hosted.held() == []
+    assert count(engine, "garbage", shop.account) == 0
+
+
+def test_expired_file_is_gone_with_its_bytes_and_not_before(shop, hosted, clock):
+    asset = upload(shop, expires_in="3600").json
+    clock.advance(minutes=59)
+    hosted.due()
+    assert content(shop, asset["id"]) == PNG
+    clock.advance(minutes=2)
+    hosted.due()
+    assert shop("GET", f"/assets/{asset['id']}/content").status_code == 404
+    assert hosted.held() == []
+
+
+def test_bytes_whose_server_died_before_they_were_recorded_are_swept(
+    shop, hosted, clock, engine, monkeypatch
+):
+    put = hosted.blobs.store.put
+
+    def dies(file, key):
+        put(file, key)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hosted.blobs.store, "put", dies)
+        with pytest.raises(KeyboardInterrupt):
+            hosted.assets.upload(shop.account, [PNG], "a.png")
+    assert len(hosted.held()) == 1
+    assert count(engine, "asset", shop.account) == 0
+    clock.advance(hours=23)
+    hosted.due()
+    assert len(hosted.held()) == 1  # somebody may still be sending
+    clock.advance(hours=2)
+    hosted.due()
+    assert hosted.held() == []
+
+
+def test_upload_slower_than_the_sweep_is_refused_and_not_shown_without_bytes(
+    shop, hosted, clock, engine, monkeypatch
+):
+    put = hosted.blobs.store.put
+
+    def slow(file, key):
+        put(file, key)
+        clock.advance(days=2)
+        hosted.blobs.sweep()
+
+    monkeypatch.setattr(hosted.blobs.store, "put", slow)
+    assert upload(shop).status_code == 408
+    assert count(engine, "asset", shop.account) == 0
+
+
+def test_store_that_is_away_is_503_and_nothing_is_half_recorded(shop, hosted, engine, clock):
+    kept = upload(shop).json
+    hosted.away()
+    try:
+        answer = upload(shop, PNG + b"new")
+        assert (answer.status_code, answer.json["error"]["code"]) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert count(engine, "asset", shop.account) == 1
+        assert upload(shop, name="again.png").status_code in (201, 503)  # it is there already
+        shop("DELETE", f"/assets/{kept['id']}")
+        hosted.due()  # cannot delete now, and says nothing
+    finally:
+        hosted.back()
+    hosted.blobs._rests_until = 0
+    clock.advance(days=2)
+    hosted.due()
+    made = upload(shop, PNG + b"new").json
+    assert content(shop, made["id"]) == PNG + b"new"
+
+
+def test_limits_hold_in_every_store(shop, hosted, monkeypatch, engine):
+    monkeypatch.setattr("dressform.billing_server.assets.book.MAX_ACCOUNT_BYTES", len(PNG) + 5)
+    assert upload(shop).status_code == 201
+    assert upload(shop, PNG + b"more").json["error"]["code"] == "storage_full"
+    assert upload(shop, b"PK\x03\x04").json["error"]["code"] == "unsupported_type"
+    monkeypatch.setattr("dressform.billing_server.assets.book.MAX_BYTES", len(PNG) - 1)
+    assert upload(shop).json["error"]["code"] == "too_large"
+    assert len(hosted.held()) == 1
+
+
+def test_outputs_are_kept_until_they_expire(shop, hosted, machine, clock):
+    job = shop("POST", "/jobs", {"workflow": graph()}).json["id"]
+    one = machine("busy")
+    lease = one("POST", "/lease", {"worker": one.id}).json
+    token, digest = {"token": lease["token"]}, blake3(PNG).hexdigest()
+    query = {"node": "2", "name": "a.png", "type": "output"}
+    place = f"/runs/{job}/outputs/{digest}"
+    sent = one("PUT", place, query_string=query, data=PNG, **token).json
+    clock.advance(seconds=2)
+    one("POST", f"/runs/{job}/complete", token | {"gpu_ms": 1000, "outputs": [sent]})
+    (output,) = shop("GET", f"/jobs/{job}").json["outputs"]
+    clock.advance(days=6, hours=23)
+    hosted.due()
+    assert content(shop, output["id"]) == PNG
+    clock.now += timedelta(hours=2)
+    hosted.due()
+    hosted.due()
+    assert shop("GET", f"/assets/{output['id']}").status_code == 404
+    assert hosted.held() == []
+
+
+def test_attack_14_same_bytes_of_two_accounts_share_nothing(shop, caller, hosted):
+    mine = upload(shop).json
+    stranger = caller("run", "read")
+    told = {"hash": mine["hash"]}
+    assert stranger("POST", "/api/v2/assets/from-hash", told).status_code == 404
+    proof = {"Authorization": f"Bearer {stranger.secret}"}
+    path = f"/api/v2/assets/by-hash/{mine['hash']}"
+    assert stranger.client.head(path, headers=proof).status_code == 404
+    file = {"file": (io.BytesIO(PNG), "a.png")}
+    theirs = stranger("POST", "/api/v2/assets", data=file).json
+    assert theirs["created_new"] is True
+    assert len(hosted.held()) == 2
+    stranger("DELETE", f"/api/v2/assets/{theirs['id']}")
+    hosted.due()
+    assert content(shop, mine["id"]) == PNG
+
+
+@pytest.mark.parametrize("address", ["bucket", "http://bucket", "s3://", "s3://bucket?x=1"])
+def test_address_of_a_store_that_is_none_is_refused_at_the_start(make_app, settings, address):
+    pytest.importorskip("boto3", reason="Run: pip install boto3")
+    with pytest.raises(ValueError, match="ASSET_STORE must be like s3://bucket/prefix"):
+        make_app(settings._replace(asset_store=address))
+
+
+def test_store_without_what_speaks_to_it_is_refused_at_the_start(make_app, settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "dressform.billing_server.assets.s3", raising=False)
+    with pytest.raises(ValueError, match="Run: pip install boto3"):
+        make_app(settings._replace(asset_store="s3://bucket"))
+
+
+def test_settings_name_the_store(tmp_path):
+    from dressform.billing_server.settings import Settings
+
+    told = {"ASSET_STORE": "s3://bucket/prefix", "ASSET_STORE_ENDPOINT": "https://s3.example"}
+    read = Settings.read(told, tmp_path)
+    assert (read.asset_store, read.asset_store_endpoint) == tuple(told.values())
+    assert Settings.read({}, tmp_path).asset_store is None
