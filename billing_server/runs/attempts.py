@@ -2,15 +2,17 @@
 
 import json
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from .. import database
 from ..ledger.away import answering
 from . import events, money
 from .book import Runs
-from .endings import close, end, locked, lose
+from .endings import LOCK, close, end, locked, lose
 from .leases import token_digest
 from .values import (
     CANCELED,
@@ -28,8 +30,10 @@ from .values import (
 )
 
 SWEPT = 500  # of a kind in one sweep
+PREVIEW_MS = 400  # between two that are shown; workers send one a second
 TEXTS = {  # why a run was ended early
     "time_limit": "The run took longer than runs may.",
+    "max_cost": "It would have cost more than allowed. What there is so far is kept.",
     "insufficient_credits": "The credits were used up. What there is so far is kept.",
     "budget_exceeded": "The budget was used up. What there is so far is kept.",
 }
@@ -93,8 +97,31 @@ class Attempts:
             connection.execute(sa.text(sql), values | {"free": free_vram, "resident": at})
             if told != run.progress:
                 events.add(connection, id_, "progress", **told)
-        command = "cancel" if run.state == CANCELING else "stop" if stop else "go"
-        return Answer(command, run.max_gpu_ms)
+        return Answer(_command(run._replace(stop=stop)), run.max_gpu_ms)
+
+    def wait(self, id_: str, token: str, wait_s: float) -> str:
+        """Returns what a worker shall do as soon as that is not to go on; renews no lease."""
+        deadline = time.monotonic() + wait_s
+        with self._runs.bells.on(id_) as heard:
+            while True:
+                heard.clear()
+                command = _command(self.check(id_, token))
+                left_s = deadline - time.monotonic()
+                if command != "go" or left_s <= 0 or not heard.wait(left_s):
+                    return command
+
+    def preview(self, id_: str, token: str, node: str, content_type: str, data: bytes) -> None:
+        """Shows whoever follows a run how its picture becomes; one that comes too soon is not."""
+        with answering(), self._engine.begin() as connection:
+            self._current(connection, id_, token, None, None)
+            sql = """INSERT INTO runs.preview AS p (run, at, node, content_type, data)
+                VALUES (:run, :at, :node, :type, :data) ON CONFLICT (run) DO UPDATE
+                SET at = :at, node = :node, content_type = :type, data = :data
+                WHERE p.at <= :at - CAST(:pause AS bigint) RETURNING run"""
+            values = {"run": id_, "at": events.in_ms(self._clock()), "pause": PREVIEW_MS}
+            values |= {"node": node, "type": content_type, "data": data}
+            if connection.execute(sa.text(sql), values).first():
+                events.ring(connection, id_)
 
     def complete(
         self,
@@ -106,9 +133,9 @@ class Attempts:
     ) -> None:
         """Ends a run with its outputs and charges it; again with the token changes nothing."""
         with answering(), self._engine.begin() as connection:
-            if self._repeated(connection, id_, token, "complete"):
+            run = self._unrepeated(connection, id_, token, gpu_ms, phases, "complete")
+            if run is None:
                 return
-            run = self._current(connection, id_, token, gpu_ms, phases)
             self._show(connection, run, outputs)
             close(self._runs, connection, run, "complete")
             if run.state == CANCELING:
@@ -138,9 +165,9 @@ class Attempts:
         """
         outcome = f"fail:{fault}"
         with answering(), self._engine.begin() as connection:
-            if self._repeated(connection, id_, token, outcome):
+            run = self._unrepeated(connection, id_, token, gpu_ms, phases, outcome)
+            if run is None:
                 return
-            run = self._current(connection, id_, token, gpu_ms, phases)
             if fault == "worker":
                 lose(self._runs, connection, id_, run.attempt, outcome, code, message)
                 return
@@ -195,42 +222,51 @@ class Attempts:
 
         GPU time only grows, and never faster than the time since the lease began.
         """
-        run = locked(connection, id_)
         sql = """SELECT token, leased_at, lease_until, ended_at FROM runs.attempt
-            WHERE run = :id AND number = :number"""
-        values = {"id": id_, "number": run.attempt if run else 0}
-        attempt = connection.execute(sa.text(sql), values).first()
+            WHERE run = :id AND number = (SELECT attempt FROM runs.run WHERE id = :id)"""
+        rows, attempts = database.together(connection, (LOCK, {"id": id_}), (sql, {"id": id_}))
         now = self._clock()
-        if (
-            run is None
-            or attempt is None
-            or not secrets.compare_digest(bytes(attempt.token), token_digest(token))
-            or attempt.ended_at is not None
-            or attempt.lease_until <= now
-        ):
+        if not rows or not attempts:
+            raise stale()
+        (kept, leased_at, lease_until, ended_at), run = attempts[0], Run(*rows[0])
+        right = secrets.compare_digest(bytes(kept), token_digest(token))
+        if not right or ended_at is not None or lease_until <= now:
             raise stale()
         if gpu_ms is None:
             return run
-        most = max(0, int((now - attempt.leased_at).total_seconds() * 1000))
+        most = max(0, int((now - leased_at).total_seconds() * 1000))
         run = run._replace(gpu_ms=max(run.gpu_ms, min(gpu_ms, most)))
         sql = """WITH a AS (UPDATE runs.attempt SET gpu_ms = :gpu_ms, phases = :phases
                 WHERE run = :id AND number = :number)
             UPDATE runs.run SET gpu_ms = :gpu_ms, phases = :phases WHERE id = :id"""
-        values |= {"gpu_ms": run.gpu_ms, "phases": json.dumps(phases or run.phases)}
-        connection.execute(sa.text(sql), values)
+        values = {"id": id_, "number": run.attempt, "gpu_ms": run.gpu_ms}
+        database.together(connection, (sql, values | {"phases": json.dumps(phases or run.phases)}))
         return run
 
-    def _repeated(self, connection: sa.Connection, id_: str, token: str, outcome: str) -> bool:
-        """Says whether this very answer has been taken before."""
-        sql = """SELECT FROM runs.attempt WHERE run = :id AND token = :token
-            AND outcome = :outcome"""
-        values = {"id": id_, "token": token_digest(token), "outcome": outcome}
-        return connection.execute(sa.text(sql), values).first() is not None
+    def _unrepeated(
+        self,
+        connection: sa.Connection,
+        id_: str,
+        token: str,
+        gpu_ms: int,
+        phases: dict[str, int] | None,
+        outcome: str,
+    ) -> Run | None:
+        """Does as `_current`; returns None where this very answer has been taken before."""
+        try:
+            return self._current(connection, id_, token, gpu_ms, phases)
+        except RunError:
+            sql = """SELECT 1 FROM runs.attempt WHERE run = :id AND token = :token
+                AND outcome = :outcome"""
+            values = {"id": id_, "token": token_digest(token), "outcome": outcome}
+            if database.together(connection, (sql, values)) == [[]]:
+                raise
+            return None
 
     def _show(self, connection: sa.Connection, run: Run, outputs: Sequence[str]) -> None:
         """Shows the outputs that the worker names; they must be of this very attempt."""
         sql = """UPDATE runs.asset SET hidden = false, expires_at = :until
-            WHERE id = :asset AND run = :run AND attempt = :attempt RETURNING id"""
+            WHERE id = :asset AND run = :run AND attempt = :attempt AND NOT awaited RETURNING id"""
         values = {"until": self._clock() + KEPT, "run": run.id, "attempt": run.attempt}
         for one in dict.fromkeys(outputs):
             values["asset"] = one
@@ -238,6 +274,10 @@ class Attempts:
                 text = f"An output of this attempt is required, got {one!a:.60}. Send it."
                 raise RunError("missing_asset", 422, text)
             events.add(connection, run.id, "output", asset=one)
+
+
+def _command(run: Run) -> str:
+    return "cancel" if run.state == CANCELING else "stop" if run.stop else "go"
 
 
 def _used(run: Run) -> int | None:

@@ -9,9 +9,12 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from .. import database
+from ..assets import weights
 from ..assets.kinds import SUFFIXES
 from ..ledger import Ledger
 from ..ledger.away import answering
+from ..ledger.card import RATES
 from ..ledger.pricing import Rate
 from . import events, money, workflow
 from .endings import end, locked
@@ -53,6 +56,8 @@ class Plan(NamedTuple):
     missing_models: tuple[str, ...]
     missing_assets: tuple[str, ...]
     inputs: dict[str, str]  # asset: the name it will have
+    weights: dict[weights.Model, str]  # of the account's own, by what the workflow calls them
+    rate: Rate
     quote: Quote
 
 
@@ -69,6 +74,7 @@ class Runs:
         self.engine, self.ledger, self.clock = engine, ledger, clock
         self.policy = policy or Policy.read()
         self.bells = events.Bells(engine)
+        self._alone = database.alone(engine)
 
     # Before a run
 
@@ -78,19 +84,35 @@ class Runs:
         Raises:
             RunError: The workflow can never run, or no worker was ever here.
         """
+        with answering(), self._alone.connect() as connection:
+            return self._plan(connection, account, graph, gpu_class)
+
+    def _plan(
+        self, connection: sa.Connection, account: int, graph: Any, gpu_class: str | None
+    ) -> Plan:
         checked = workflow.check(graph)
-        rates = self._rates()
-        with answering(), self.engine.connect() as connection:
-            wanted = rates.keys() & {gpu_class} if gpu_class else rates.keys()
-            workers = self._known(connection, wanted)
-            if not workers:
-                text = "A worker is required, got none yet. Ask again."
-                raise RunError("deployment_not_ready", 429, text, retry_after=NOT_READY_S)
-            inputs = self._inputs(connection, account, checked.assets)
-            classes = self.policy.bind(checked.classes, [one.node_classes for one in workers])
-            best = max(workers, key=lambda one: _fitness(one, classes, checked, rates))
-            models = {model: _place(model, best.models) for model in checked.models}
-            quote = money.quote(connection, rates[best.gpu_class], checked.shape)
+        rows, known, files, brought = database.together(
+            connection,
+            (RATES, {}),
+            (_KNOWN, {"t": self.clock() - KNOWN}),
+            (_ASSETS, {"ids": sorted(checked.assets), "a": account, "now": self.clock()}),
+            weights.asking(account, checked.models),
+        )
+        rates = self._rates(rows)
+        workers = self._here(known, rates.keys() & {gpu_class} if gpu_class else rates.keys())
+        if not workers:
+            text = "A worker is required, got none yet. Ask again."
+            raise RunError("deployment_not_ready", 429, text, retry_after=NOT_READY_S)
+        # By the asset's id and by what the bytes are.
+        inputs = {id_: id_ + SUFFIXES.get(kind, ".bin") for id_, kind in files}
+        own = weights.asked(brought, checked.models)
+        others = tuple(model for model in checked.models if model not in own)
+        catalogue = checked._replace(models=others)
+        classes = self.policy.bind(checked.classes, [one.node_classes for one in workers])
+        best = max(workers, key=lambda one: _fitness(one, classes, catalogue, rates))
+        models = {model: _place(model, best.models) for model in others}
+        rate = rates[best.gpu_class]
+        quote = money.quote(connection, rate, checked.shape)
         # Classes must be together on one worker, not each on some.
         classes = {one: pack for one, pack in classes.items() if best.node_classes.get(one) == pack}
         return Plan(
@@ -101,6 +123,8 @@ class Runs:
             tuple(sorted("/".join(filter(None, one)) for one, at in models.items() if not at)),
             tuple(sorted(checked.assets - inputs.keys())),
             inputs,
+            own,
+            rate,
             quote,
         )
 
@@ -112,6 +136,7 @@ class Runs:
         key: str,
         metadata: dict[str, str] | None = None,
         gpu_class: str | None = None,
+        max_micro: int | None = None,
         priority: int = 0,
     ) -> tuple[Run, bool]:
         """Queues a run and holds what it may cost; says whether it is new.
@@ -120,14 +145,19 @@ class Runs:
 
         Raises:
             RunError: The workflow may not run, the key is another's, or too many runs wait.
+            RunError: It is expected to cost more than max_micro.
             LedgerError: Not enough credits, or a budget.
         """
-        asked = json.dumps([graph, metadata or {}, gpu_class, priority], sort_keys=True)
+        asked = json.dumps([graph, metadata or {}, gpu_class, max_micro, priority], sort_keys=True)
         digest = sha256(asked.encode()).digest()
-        if found := self._replayed(caller.account, key, digest):
-            return found, False
-        plan = self.plan(caller.account, graph, gpu_class)
+        with answering(), self._alone.connect() as connection:
+            if found := _replayed(connection, caller.account, key, digest):
+                return found, False
+            plan = self._plan(connection, caller.account, graph, gpu_class)
         _require(plan)
+        quote = plan.quote
+        if max_micro is not None:
+            quote = money.within(plan.rate, quote, max_micro)
         now, id_ = self.clock(), str(uuid4())
         hold_until = now + START_WITHIN + HOLD_AFTER_START
         row = {
@@ -143,11 +173,12 @@ class Runs:
             "shape": plan.workflow.shape,
             "nodes": len(graph),
             "priority": priority,
-            "gpu_class": plan.quote.gpu_class,
-            "rate": plan.quote.rate,
-            "held": max(1, plan.quote.held),
-            "estimate_ms": plan.quote.estimate_ms,
-            "max_gpu_ms": plan.quote.max_gpu_ms,
+            "gpu_class": quote.gpu_class,
+            "rate": quote.rate,
+            "held": max(1, quote.held),
+            "estimate_ms": quote.estimate_ms,
+            "max_gpu_ms": quote.max_gpu_ms,
+            "max_micro": max_micro,
             "created_at": now,
             "start_by": now + START_WITHIN,
             "hold_until": hold_until,
@@ -159,29 +190,38 @@ class Runs:
                     self.ledger, connection, caller.account, caller.api_key, id_, row["held"],
                     hold_until,
                 )  # fmt: skip
-                self._check_queue(connection, caller.account)
-                connection.execute(_INSERT, row)
-                for asset, name in plan.inputs.items():
-                    values = {"run": id_, "asset": asset, "name": name, "until": row["expires_at"]}
-                    connection.execute(_INPUT, values)
+                more = [
+                    (_INPUT, {"run": id_, "asset": asset, "name": name, "until": row["expires_at"]})
+                    for asset, name in plan.inputs.items()
+                ]
+                for (asked, _), one in plan.weights.items():
+                    more.append((_WEIGHTS, {"run": id_, "weights": one, "asked": asked}))
                 if label := (metadata or {}).get("workflow"):
-                    connection.execute(_LABEL, row | {"label": label})
-                events.add(connection, id_, "status", status=QUEUED)
-                events.ring(connection, events.QUEUE)
+                    more.append((_LABEL, {"account": caller.account, "id": id_, "label": label}))
+                (counted,), (made,), *_ = database.together(
+                    connection,
+                    self._counting(caller.account),
+                    (_INSERT, row),
+                    *more,
+                    events.adding(id_, "status", status=QUEUED),
+                    events.ringing(events.QUEUE),
+                )
+                _require_place(*counted)
         except sa.exc.IntegrityError:
             # The same key at the same time, or an asset that went meanwhile.
-            if found := self._replayed(caller.account, key, digest):
-                return found, False
+            with answering(), self._alone.connect() as connection:
+                if found := _replayed(connection, caller.account, key, digest):
+                    return found, False
             text = "Assets that exist are required, got some that were deleted. Upload them again."
             raise RunError("missing_asset", 422, text) from None
-        return self.get(caller.account, id_), True
+        return Run(*made), True
 
     # Of a run
 
     def get(self, account: int, id_: str) -> Run:
         """Returns a run of an account."""
         sql = f"SELECT {RUN} FROM runs.run WHERE id = :id AND account = :account"
-        with answering(), self.engine.connect() as connection:
+        with answering(), self._alone.connect() as connection:
             row = connection.execute(sa.text(sql), {"id": id_, "account": account}).first()
         if row is None:
             raise no_run(id_)
@@ -201,37 +241,43 @@ class Runs:
             ORDER BY created_at DESC, id DESC LIMIT :limit"""
         at, id_ = before or (None, "")
         values = {"account": account, "metadata": json.dumps(metadata or {}), "at": at, "id": id_}
-        with answering(), self.engine.connect() as connection:
+        with answering(), self._alone.connect() as connection:
             rows = connection.execute(sa.text(sql), values | {"limit": min(limit, MAX_PAGE)})
             return [Run(*row) for row in rows]
 
     def workflow(self, account: int, id_: str) -> dict[str, Any]:
         """Returns what was submitted."""
         sql = "SELECT workflow FROM runs.run WHERE id = :id AND account = :account"
-        with answering(), self.engine.connect() as connection:
+        with answering(), self._alone.connect() as connection:
             row = connection.execute(sa.text(sql), {"id": id_, "account": account}).first()
         if row is None:
             raise no_run(id_)
         return row.workflow
 
-    def ahead(self, run: Run) -> int:
-        """Counts the runs that wait longer for the same GPUs."""
-        sql = """SELECT count(*) FROM runs.run WHERE state = 'queued' AND gpu_class = :gpu
-            AND (created_at, id) < (:at, :id)"""
-        values = {"gpu": run.gpu_class, "at": run.created_at, "id": run.id}
-        with answering(), self.engine.connect() as connection:
-            return connection.execute(sa.text(sql), values).scalar_one()
+    def standing(self, run: Run) -> tuple[int, int | None]:
+        """Counts who waits longer for the same GPUs, and guesses in how many s it will have ended.
 
-    def eta_s(self, run: Run, ahead: int) -> int | None:
-        """Guesses when a run will have ended; None if no worker is here."""
-        if run.state == RUNNING:
-            return max(1, (run.estimate_ms - run.gpu_ms) // 1000)
-        sql = """SELECT count(*) FROM runs.worker WHERE gpu_class = :g AND seen_at > :t
-            AND NOT draining"""
-        with answering(), self.engine.connect() as connection:
-            values = {"g": run.gpu_class, "t": self.clock() - ALIVE}
-            workers = connection.execute(sa.text(sql), values).scalar_one()
-        return None if not workers else (ahead // workers + 1) * max(1, run.estimate_ms // 1000)
+        That is None if no worker is here.
+        """
+        if run.state != QUEUED:
+            return 0, max(1, (run.estimate_ms - run.gpu_ms) // 1000)
+        return self._queue(run.gpu_class, run.estimate_ms, run.created_at, run.id)
+
+    def queue(self, quote: Quote) -> tuple[int, int | None]:
+        """Counts who waits for a GPU class, and guesses when a run more would have ended."""
+        return self._queue(quote.gpu_class, quote.estimate_ms, "infinity", "")
+
+    def _queue(
+        self, gpu_class: str, estimate_ms: int, at: datetime | str, id_: str
+    ) -> tuple[int, int | None]:
+        sql = """SELECT (SELECT count(*) FROM runs.run WHERE state = 'queued' AND gpu_class = :gpu
+                AND (created_at, id) < (CAST(:at AS timestamptz), :id)),
+            (SELECT count(*) FROM runs.worker WHERE gpu_class = :gpu AND seen_at > :t
+                AND NOT draining)"""
+        values = {"gpu": gpu_class, "at": at, "id": id_, "t": self.clock() - ALIVE}
+        (row,) = database.execute(self.engine, sql, **values)
+        ahead, workers = row
+        return ahead, (ahead // workers + 1) * max(1, estimate_ms // 1000) if workers else None
 
     def cancel(self, account: int, id_: str) -> Run:
         """Ends a run that waits, and asks the worker of one that does not; the rest stay."""
@@ -249,58 +295,50 @@ class Runs:
 
     # Inside
 
-    def _replayed(self, account: int, key: str, digest: bytes) -> Run | None:
-        sql = f"SELECT request, {RUN} FROM runs.run WHERE account = :a AND key = :k"
-        with answering(), self.engine.connect() as connection:
-            row = connection.execute(sa.text(sql), {"a": account, "k": key}).first()
-        if row is None:
-            return None
-        if bytes(row[0]) != digest:
-            text = "A new Idempotency-Key is required for another job, got a used one. Send a UUID."
-            raise RunError("idempotency_key_reuse", 422, text)
-        return Run(*row[1:])
-
-    def _check_queue(self, connection: sa.Connection, account: int) -> None:
-        """Counts; the account is locked by its hold, so that nobody slips in between."""
-        sql = """SELECT count(*) FROM runs.run WHERE account = :a
-            AND state IN ('queued', 'running', 'canceling')"""
-        if connection.execute(sa.text(sql), {"a": account}).scalar_one() >= MAX_ACTIVE:
-            text = f"At most {MAX_ACTIVE} jobs may wait and run, got one more. Ask again."
-            raise RunError("queue_full", 429, text, retry_after=FULL_S)
+    def _counting(self, account: int) -> database.Statement:
+        """Returns what counts; the account is locked by its hold, so nobody slips in between."""
         # Workflows that fail cost nothing; so that nobody lets them fail on purpose, not forever.
-        sql = """SELECT coalesce(sum(t.gpu_ms), 0)
-            FROM runs.run r JOIN runs.attempt t ON t.run = r.id
-            WHERE account = :a AND created_at > :since AND charged = 0 AND ended_at > :t
-            AND outcome = 'fail:workflow'"""
+        sql = """SELECT count(*), (SELECT coalesce(sum(t.gpu_ms), 0)
+                FROM runs.run r JOIN runs.attempt t ON t.run = r.id
+                WHERE account = :a AND created_at > :since AND charged = 0 AND ended_at > :t
+                AND outcome = 'fail:workflow')
+            FROM runs.run WHERE account = :a AND state IN ('queued', 'running', 'canceling')"""
         since = self.clock() - FREE_WITHIN
-        values = {"a": account, "t": since, "since": since - START_WITHIN}
-        if connection.execute(sa.text(sql), values).scalar_one() >= FREE_MS:
-            text = "Workflows that succeed are required, got too many failures. Try them locally."
-            raise RunError("too_many_failures", 429, text, retry_after=WAIT_S)
+        return sql, {"a": account, "t": since, "since": since - START_WITHIN}
 
-    def _known(self, connection: sa.Connection, wanted: Set[str]) -> Sequence[Worker]:
+    def _here(self, rows: Sequence[tuple], wanted: Set[str]) -> Sequence[Worker]:
         """Returns workers of these GPU classes that are here; if none is, those that were."""
-        sql = f"""SELECT {WORKER}, seen_at FROM runs.worker WHERE seen_at > :t
-            AND gpu_class = ANY(:wanted)"""
-        now = self.clock()
-        values = {"t": now - KNOWN, "wanted": list(wanted)}
-        rows = connection.execute(sa.text(sql), values).all()
-        here = [one for one in rows if one.seen_at > now - ALIVE and not one.draining]
-        return [Worker(*row[:-1]) for row in here or rows]
+        known = [(Worker(*row), seen_at) for *row, seen_at in rows]
+        known = [(one, seen_at) for one, seen_at in known if one.gpu_class in wanted]
+        heard = self.clock() - ALIVE
+        here = [one for one, seen_at in known if seen_at > heard and not one.draining]
+        return here or [one for one, _ in known]
 
-    def _rates(self) -> dict[str, Rate]:
-        now = self.clock()
-        return {one.gpu_class: one for one in self.ledger.card.rates() if one.valid_from <= now}
+    def _rates(self, rows: Sequence[tuple]) -> dict[str, Rate]:
+        """Returns the rate of each GPU class that is valid now."""
+        rates, now = [Rate(*row) for row in rows], self.clock()
+        return {one.gpu_class: one for one in rates if one.valid_from <= now}
 
-    def _inputs(
-        self, connection: sa.Connection, account: int, assets: frozenset[str]
-    ) -> dict[str, str]:
-        """Names the files of a run: by the asset's id and by what the bytes are."""
-        sql = """SELECT id, content_type FROM runs.asset WHERE id = ANY(:ids)
-            AND account = :a AND NOT hidden AND expires_at > :now"""
-        values = {"ids": list(assets), "a": account, "now": self.clock()}
-        rows = connection.execute(sa.text(sql), values)
-        return {row.id: row.id + SUFFIXES.get(row.content_type, ".bin") for row in rows}
+
+def _replayed(connection: sa.Connection, account: int, key: str, digest: bytes) -> Run | None:
+    sql = f"SELECT request, {RUN} FROM runs.run WHERE account = :a AND key = :k"
+    (rows,) = database.together(connection, (sql, {"a": account, "k": key}))
+    if not rows:
+        return None
+    if bytes(rows[0][0]) != digest:
+        text = "A new Idempotency-Key is required for another job, got a used one. Send a UUID."
+        raise RunError("idempotency_key_reuse", 422, text)
+    return Run(*rows[0][1:])
+
+
+def _require_place(active: int, free_ms: int) -> None:
+    """Refuses one run more of an account that has many, or whose runs fail."""
+    if active >= MAX_ACTIVE:
+        text = f"At most {MAX_ACTIVE} jobs may wait and run, got one more. Ask again."
+        raise RunError("queue_full", 429, text, retry_after=FULL_S)
+    if free_ms >= FREE_MS:
+        text = "Workflows that succeed are required, got too many failures. Try them locally."
+        raise RunError("too_many_failures", 429, text, retry_after=WAIT_S)
 
 
 def _require(plan: Plan) -> None:
@@ -337,17 +375,19 @@ def _place(model: tuple[str, str], there: Sequence[str]) -> str | None:
 
 
 _COLUMNS = """id account api_key key request workflow metadata classes models shape nodes priority
-    gpu_class rate hold held estimate_ms max_gpu_ms created_at start_by hold_until
+    gpu_class rate hold held estimate_ms max_gpu_ms max_micro created_at start_by hold_until
     expires_at""".split()
-_INSERT = sa.text(
+_INSERT = (
     f"INSERT INTO runs.run (state, {', '.join(_COLUMNS)}) VALUES ('queued', "
     + ", ".join(f":{one}" for one in _COLUMNS)
-    + ")"
+    + f") RETURNING {RUN}"
 )
 # Usage is told by it.
-_LABEL = sa.text("INSERT INTO identity.run_label VALUES (:account, :id, :label)")
+_LABEL = "INSERT INTO identity.run_label VALUES (:account, :id, :label)"
+_WEIGHTS = "INSERT INTO runs.run_weights VALUES (:run, :weights, :asked)"
 # What is used again is kept longer.
-_INPUT = sa.text(
-    """WITH used AS (UPDATE runs.asset SET expires_at = greatest(expires_at, :until)
-        WHERE id = :asset) INSERT INTO runs.input (run, asset, name) VALUES (:run, :asset, :name)"""
-)
+_INPUT = """WITH used AS (UPDATE runs.asset SET expires_at = greatest(expires_at, :until)
+    WHERE id = :asset) INSERT INTO runs.input (run, asset, name) VALUES (:run, :asset, :name)"""
+_KNOWN = f"SELECT {WORKER}, seen_at FROM runs.worker WHERE seen_at > :t"
+_ASSETS = """SELECT id, content_type FROM runs.asset WHERE id = ANY(:ids)
+    AND account = :a AND NOT hidden AND expires_at > :now"""

@@ -66,6 +66,7 @@ def call(rule: str, *scopes: str) -> Callable[[View], View]:
                 raise CallError(403, "scope", text)
             return view(**kwargs)
 
+        called.scopes = scopes  # type: ignore[attr-defined]
         return called
 
     return decorate

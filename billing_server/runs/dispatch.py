@@ -13,7 +13,7 @@ LOAD_S = {  # to load a model from the worker's disk, by folder: GenTD26, median
     "loras": 2.5,
 }
 LOAD_OTHER_S = 1.0
-CLEAN_S = 1.0  # between customers
+CLEAN_S = 12.0  # between customers: a fresh ComfyUI, measured on two cores (docs/worker.md)
 
 
 class Waiting(NamedTuple):

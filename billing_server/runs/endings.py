@@ -7,9 +7,13 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from .. import database
 from ..ledger import Ledger
-from . import events, money
+from . import events, money, webhooks
 from .values import CANCELED, CANCELING, FAILED, KEPT, MAX_ATTEMPTS, QUEUED, RUN, Run
+
+LOCK = f"SELECT {RUN} FROM runs.run WHERE id = :id FOR UPDATE"
+HIDE = "UPDATE runs.asset SET expires_at = :now WHERE run = :id AND hidden"
 
 
 class Parts(Protocol):
@@ -21,9 +25,8 @@ class Parts(Protocol):
 
 def locked(connection: sa.Connection, id_: str) -> Run | None:
     """Returns a run that nobody else changes until the transaction ends."""
-    sql = f"SELECT {RUN} FROM runs.run WHERE id = :id FOR UPDATE"
-    row = connection.execute(sa.text(sql), {"id": id_}).first()
-    return Run(*row) if row else None
+    (rows,) = database.together(connection, (LOCK, {"id": id_}))
+    return Run(*rows[0]) if rows else None
 
 
 def end(
@@ -41,19 +44,23 @@ def end(
         completed_at = :now, expires_at = :kept, error = CAST(:error AS jsonb) WHERE id = :id"""
     values = {"state": state, "charged": charged, "gpu_ms": run.gpu_ms, "now": now, "id": run.id}
     values |= {"kept": now + KEPT, "error": json.dumps(error) if error else None}
-    connection.execute(sa.text(sql), values)
-    # What was not shown until now never is: nobody gets by a failure what he did not pay for.
-    sql = "UPDATE runs.asset SET expires_at = :now WHERE run = :id AND hidden"
-    connection.execute(sa.text(sql), {"now": now, "id": run.id})
-    events.add(connection, run.id, "status", status=state)
+    database.together(
+        connection,
+        (sql, values),
+        # What was not shown until now never is: nobody gets by a failure what he did not pay for.
+        (HIDE, {"now": now, "id": run.id}),
+        webhooks.telling(run, state, now),
+        events.adding(run.id, "status", status=state),
+    )
 
 
 def close(parts: Parts, connection: sa.Connection, run: Run, outcome: str) -> None:
     """Ends an attempt."""
-    sql = """UPDATE runs.attempt SET ended_at = :now, outcome = :outcome
+    sql = """WITH p AS (DELETE FROM runs.preview WHERE run = :id)
+        UPDATE runs.attempt SET ended_at = :now, outcome = :outcome
         WHERE run = :id AND number = :number"""
     values = {"now": parts.clock(), "outcome": outcome, "id": run.id, "number": run.attempt}
-    connection.execute(sa.text(sql), values)
+    database.together(connection, (sql, values))
 
 
 def lose(
@@ -83,9 +90,13 @@ def lose(
     else:
         sql = """UPDATE runs.run SET state = 'queued', progress = NULL, started_at = NULL,
             gpu_ms = 0, phases = '{}' WHERE id = :id"""
-        connection.execute(sa.text(sql), {"id": id_})
-        sql = "UPDATE runs.asset SET expires_at = :now WHERE run = :id AND hidden"
-        connection.execute(sa.text(sql), {"now": parts.clock(), "id": id_})
-        events.add(connection, id_, "status", status=QUEUED)
-        events.ring(connection, events.QUEUE)
+        text = f"{message} The job is tried again, free of charge."
+        database.together(
+            connection,
+            (sql, {"id": id_}),
+            (HIDE, {"now": parts.clock(), "id": id_}),
+            events.adding(id_, "log", level="warning", message=text),
+            events.adding(id_, "status", status=QUEUED),
+            events.ringing(events.QUEUE),
+        )
     return True

@@ -5,40 +5,61 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 import structlog
 
+from .. import database
 from .values import Event
 
 CHANNEL = "dressform_runs"
 QUEUE = "queue"  # rung when a run waits; else a bell has the id of its run
+WEBHOOKS = "webhooks"  # rung when a webhook is to be told
+PREVIEW = "preview"  # kind of what is shown once and not kept
 RETRY_S = 1.0
 PAGE = 200
 
 
+def adding(run: str, kind: str, **data: Any) -> database.Statement:
+    """Returns what appends an event, in the transaction that changes the run; its row is locked."""
+    sql = """WITH n AS (UPDATE runs.run SET events = events + 1 WHERE id = :run RETURNING events),
+            e AS (INSERT INTO runs.event SELECT :run, events, :kind, CAST(:data AS jsonb) FROM n)
+        SELECT pg_notify(:channel, :run)"""
+    return sql, {"run": run, "kind": kind, "data": json.dumps(data), "channel": CHANNEL}
+
+
 def add(connection: sa.Connection, run: str, kind: str, **data: Any) -> None:
-    """Appends an event, in the transaction that changes the run; its row is locked."""
-    sql = """WITH n AS (UPDATE runs.run SET events = events + 1 WHERE id = :run RETURNING events)
-        INSERT INTO runs.event SELECT :run, events, :kind, CAST(:data AS jsonb) FROM n"""
-    connection.execute(sa.text(sql), {"run": run, "kind": kind, "data": json.dumps(data)})
-    ring(connection, run)
+    """Appends an event."""
+    database.together(connection, adding(run, kind, **data))
+
+
+def ringing(bell: str) -> database.Statement:
+    """Returns what wakes whoever waits for a bell, when the transaction commits."""
+    return "SELECT pg_notify(:c, :b)", {"c": CHANNEL, "b": bell}
 
 
 def ring(connection: sa.Connection, bell: str) -> None:
     """Wakes whoever waits for a bell, when the transaction commits."""
-    connection.execute(sa.text("SELECT pg_notify(:c, :b)"), {"c": CHANNEL, "b": bell})
+    database.together(connection, ringing(bell))
 
 
-def after(engine: sa.Engine, run: str, seq: int) -> list[Event]:
-    """Returns the events of a run after one, at most PAGE."""
-    sql = f"""SELECT seq, kind, data FROM runs.event WHERE run = :run AND seq > :seq
-        ORDER BY seq LIMIT {PAGE}"""
-    with engine.connect() as connection:
-        rows = connection.execute(sa.text(sql), {"run": run, "seq": seq})
-        return [Event(*row) for row in rows]
+def after(engine: sa.Engine, run: str, seq: int, shown: int) -> list[Event]:
+    """Returns the events of a run after one, at most PAGE; at last its preview, if it is newer."""
+    sql = f"""(SELECT seq::bigint, kind, data FROM runs.event WHERE run = :run AND seq > :seq
+        ORDER BY seq LIMIT {PAGE}) UNION ALL SELECT at, '{PREVIEW}', jsonb_build_object(
+            'node_id', node, 'content_type', content_type,
+            'data_base64', translate(encode(data, 'base64'), chr(10), ''))
+        FROM runs.preview WHERE run = :run AND at > :shown"""
+    values = {"run": run, "seq": seq, "shown": shown}
+    return [Event(*row) for row in database.execute(engine, sql, **values)]
+
+
+def in_ms(at: datetime) -> int:
+    """Returns a time as previews have it."""
+    return int(at.timestamp() * 1000)
 
 
 class Bells:

@@ -14,6 +14,7 @@ from flask import Response, request
 
 from ..assets.api import output_view
 from ..ledger import in_credits
+from ..ledger.values import MAX_AMOUNT
 from ..services import services
 from . import events
 from .book import MAX_PAGE, PAGE, Plan
@@ -27,7 +28,6 @@ MAX_STREAM_S = 600.0  # then a client comes back, maybe to another server
 MAX_STREAMS = 20  # of an account, in this process
 MAX_STREAMS_OF_ALL = 256  # each has a thread: fewer than the server has
 FILTER = re.compile(r"metadata\[(.+)\]")
-RESERVED = ("inputs", "webhook_url")
 _streams: dict[int, int] = {}
 _lock = Lock()
 
@@ -36,13 +36,14 @@ _lock = Lock()
 def submit_job() -> Any:
     """Queues a run; the same call again with its Idempotency-Key has the same answer."""
     # Keys of partners' nodes, which do not run here, are taken by the SDK and kept by nobody.
-    told = body("workflow", "metadata", "gpu_class", "extra_data")
+    told = body("workflow", "metadata", "gpu_class", "max_micro", "extra_data")
     run, new = hosting().runs.submit(
         submitter(),
         told.get("workflow"),
         key=idempotency_key() or str(uuid4()),
-        metadata=labels(told.get("metadata") or {}),
+        metadata=labels({} if told.get("metadata") is None else told["metadata"]),
         gpu_class=_gpu_class(told),
+        max_micro=_max_micro(told),
     )
     response = answered(view(run), 201)
     if not new:
@@ -55,7 +56,8 @@ def quote_job() -> Any:
     """Tells what a job would cost and what is missing for it; nothing is held."""
     told = body("workflow", "gpu_class")
     plan = hosting().runs.plan(account(), told.get("workflow"), _gpu_class(told))
-    return _plan_view(plan)
+    ahead, eta_s = hosting().runs.queue(plan.quote)
+    return _plan_view(plan) | {"queue": {"ahead": ahead, "eta_s": eta_s}}
 
 
 @call("GET /jobs", "read", "run")
@@ -126,15 +128,18 @@ def _ended(who: int) -> None:
 
 def _stream(parts: Hosting, run: Run, seq: int, url: str) -> Iterator[str]:
     """Yields events until the run has ended; holds no connection to the database meanwhile."""
-    until = time.monotonic() + MAX_STREAM_S
+    until, shown = time.monotonic() + MAX_STREAM_S, events.in_ms(parts.runs.clock())
     with parts.runs.bells.on(run.id) as heard:
         while time.monotonic() < until:
             heard.clear()
             # The state is read before its events, so that the last of them is not missed.
             ended = parts.runs.get(run.account, run.id).ended
-            found = events.after(parts.runs.engine, run.id, seq)
+            found = events.after(parts.runs.engine, run.id, seq, shown)
             for one in found:
-                seq = one.seq
+                if one.kind == events.PREVIEW:
+                    shown = one.seq
+                else:
+                    seq = one.seq
                 yield _frame(parts, run, one, url)
             if ended and not found:
                 return
@@ -147,7 +152,8 @@ def _frame(parts: Hosting, run: Run, event: Event, url: str) -> str:
     if event.kind == "output":
         made = parts.assets.of_run(run.account, run.id)
         data = next((output_view(one, url) for one in made if one.id == data["asset"]), {})
-    return f"id: {event.seq}\nevent: {event.kind}\ndata: {json.dumps(data)}\n\n"
+    place = "" if event.kind == events.PREVIEW else f"id: {event.seq}\n"  # it is not told again
+    return f"{place}event: {event.kind}\ndata: {json.dumps(data)}\n\n"
 
 
 def answered(told: dict[str, Any], status: int = 200) -> Response:
@@ -161,8 +167,7 @@ def answered(told: dict[str, Any], status: int = 200) -> Response:
 def view(run: Run) -> dict[str, Any]:
     """Writes a run as a job, with more than clients of Comfy know: billing, phases, ETA."""
     parts, url = hosting(), services().settings.url
-    ahead = parts.runs.ahead(run) if run.state == QUEUED else 0
-    waiting = run.state in (QUEUED, RUNNING)
+    ahead, eta_s = parts.runs.standing(run) if run.state in (QUEUED, RUNNING) else (0, None)
     outputs = parts.assets.of_run(run.account, run.id) if run.ended else []
     here = f"/api/v2/jobs/{run.id}"
     progress = {"nodes_done": 0, "nodes_total": run.nodes, "value": 0.0} | (run.progress or {})
@@ -172,7 +177,7 @@ def view(run: Run) -> dict[str, Any]:
         "completed_at": _time(run.completed_at),
         "expires_at": run.expires_at.isoformat(),
         "queue_position": ahead + 1 if run.state == QUEUED else None,
-        "eta_s": parts.runs.eta_s(run, ahead) if waiting else None,
+        "eta_s": eta_s,
         "progress": progress if run.started_at else None,
         "outputs": [output_view(one, url) for one in outputs],
         "error": run.error,
@@ -229,6 +234,7 @@ def _plan_view(plan: Plan) -> dict[str, Any]:
         "missing": missing,
         "gpu_class": quote.gpu_class,
         "rate": quote.rate,
+        "alike_jobs": quote.alike,
         "estimate_gpu_ms": quote.estimate_ms,
         "max_gpu_ms": quote.max_gpu_ms,
         "cost_micro": quote.cost,
@@ -244,6 +250,14 @@ def _gpu_class(told: dict[str, Any]) -> str | None:
         text = "gpu_class must be a name of the rate card, got something else. See /api/v1/rates."
         raise RunError("invalid", 422, text)
     return named
+
+
+def _max_micro(told: dict[str, Any]) -> int | None:
+    most = told.get("max_micro")
+    if most is not None and not (type(most) is int and 0 < most <= MAX_AMOUNT):
+        text = f"max_micro must be 1 to {MAX_AMOUNT} micro-credits, got {most!a:.40}. Take some."
+        raise RunError("invalid", 422, text)
+    return most
 
 
 def _place(cursor: str) -> tuple[datetime, str]:

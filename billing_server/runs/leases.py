@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from .. import database
+from ..assets import weights
 from ..ledger.away import answering
 from . import dispatch, events, workflow
 from .book import Runs
@@ -26,6 +28,7 @@ class Lease(NamedTuple):
     token: str
     workflow: dict[str, Any]
     inputs: list[dict[str, Any]]
+    models: list[weights.Weights]
     max_gpu_ms: int
     tenant: int
 
@@ -59,7 +62,8 @@ class Leases:
                 :now)
             ON CONFLICT (api_key, name) DO UPDATE SET gpu_class = :gpu, about = :about,
                 environment = :environment, node_classes = :node_classes, models = :models,
-                digests = :digests, seen_at = :now, draining = false, resident = '{}'
+                digests = :digests, seen_at = :now, draining = false, resident = '{}',
+                polls = worker.polls + 1
             RETURNING id"""
         with answering(), self._engine.begin() as connection:
             now = self._clock()
@@ -69,8 +73,9 @@ class Leases:
         """Gives a worker no more leases; the one that it has goes on."""
         with answering(), self._engine.begin() as connection:
             self._worker(connection, api_key, worker)
-            sql = "UPDATE runs.worker SET draining = true WHERE id = :id"
+            sql = "UPDATE runs.worker SET draining = true, polls = polls + 1 WHERE id = :id"
             connection.execute(sa.text(sql), {"id": worker})
+            events.ring(connection, events.QUEUE)  # whoever waits for it need not any more
 
     # Leases
 
@@ -84,13 +89,16 @@ class Leases:
     ) -> Lease | None:
         """Gives a worker a run, as soon as there is one; None after so many seconds.
 
-        A worker that asks has no run: what it had was lost on the way, and is queued again.
+        A worker that asks has no run: what it had was lost on the way, and is queued again. It asks
+        once at a time: whoever still waits for an earlier question, maybe at a connection that is
+        dead, gets nothing any more.
         """
-        deadline = time.monotonic() + wait_s
+        deadline, poll = time.monotonic() + wait_s, None
         with self._runs.bells.on(events.QUEUE) as heard:
             while True:
                 heard.clear()
-                if lease := self._lease(api_key, worker, resident, free_vram):
+                poll, lease = self._lease(api_key, worker, resident, free_vram, poll)
+                if lease or poll is None:
                     return lease
                 waits = False
                 while not waits:  # of the many that a bell wakes, most find nothing left
@@ -98,39 +106,53 @@ class Leases:
                     if left_s <= 0 or not heard.wait(left_s):
                         return None
                     heard.clear()
-                    waits = self._waits(worker)
+                    waits = self._waits(worker, poll)
 
-    def _waits(self, worker: str) -> bool:
-        sql = """SELECT EXISTS (SELECT FROM runs.run WHERE state = 'queued'
-            AND gpu_class = (SELECT gpu_class FROM runs.worker WHERE id = :id))"""
-        with answering(), self._engine.connect() as connection:
-            return connection.execute(sa.text(sql), {"id": worker}).scalar_one()
+    def _waits(self, worker: str, poll: int) -> bool:
+        """Says whether it is worth asking again: a run waits, or the question is out of date."""
+        sql = """SELECT polls <> :poll OR EXISTS (SELECT FROM runs.run
+            WHERE state = 'queued' AND run.gpu_class = w.gpu_class)
+            FROM runs.worker w WHERE id = :id"""
+        ((found,),) = database.execute(self._engine, sql, id=worker, poll=poll)
+        return found
 
     def _lease(
-        self, api_key: int, worker: str, resident: Sequence[str], free_vram: int | None
-    ) -> Lease | None:
+        self,
+        api_key: int,
+        worker: str,
+        resident: Sequence[str],
+        free_vram: int | None,
+        poll: int | None,
+    ) -> tuple[int | None, Lease | None]:
+        """Looks for a run once; returns the number of the question, None if it is out of date."""
         with answering(), self._engine.begin() as connection:
-            who = self._worker(connection, api_key, worker)
+            sql = "SELECT run, number FROM runs.attempt WHERE worker = :w AND ended_at IS NULL"
+            who, lost = self._worker(connection, api_key, worker, (sql, {"w": worker}))
             now = self._clock()
-            for number in self._open(connection, worker):
-                lose(self._runs, connection, *number, "unknown")
+            if poll is None:
+                poll = who.polls + 1
+                for run, number in lost:
+                    lose(self._runs, connection, run, number, "unknown")
+            elif poll != who.polls:
+                return None, None
             at = [who.digests.get(one, one) for one in resident]
-            sql = """UPDATE runs.worker SET seen_at = :now, resident = :at, free_vram = :free
-                WHERE id = :id"""
-            values = {"now": now, "at": at, "free": free_vram, "id": worker}
-            connection.execute(sa.text(sql), values)
+            sql = """UPDATE runs.worker SET seen_at = :now, resident = :at, free_vram = :free,
+                polls = :poll WHERE id = :id"""
+            values = {"now": now, "at": at, "free": free_vram, "id": worker, "poll": poll}
+            _, rows = database.together(connection, (sql, values), self._waiting(who))
             if who.draining:
-                return None
-            waiting = self._waiting(connection, who)
+                return None, None
+            waiting = [dispatch.Waiting(*row)._replace(models=tuple(row[-1])) for row in rows]
             for one in dispatch.order(waiting, frozenset(at), who.tenant, now):
                 sql = f"""SELECT {RUN} FROM runs.run WHERE id = :id AND state = 'queued'
                     FOR UPDATE SKIP LOCKED"""
-                if row := connection.execute(sa.text(sql), {"id": one.id}).first():
-                    return self._give(connection, Run(*row), who)
-        return None
+                (found,) = database.together(connection, (sql, {"id": one.id}))
+                if found:
+                    return poll, self._give(connection, Run(*found[0]), who)
+        return poll, None
 
-    def _waiting(self, connection: sa.Connection, worker: Worker) -> list[dispatch.Waiting]:
-        """Returns the first runs of every account that this worker is able to run."""
+    def _waiting(self, worker: Worker) -> database.Statement:
+        """Returns what asks for the first runs of every account that a worker is able to run."""
         sql = f"""SELECT r.id, r.account, r.priority, r.created_at,
                 r.place + (SELECT count(*) FROM runs.run u WHERE u.account = r.account
                     AND u.state IN ('running', 'canceling')),
@@ -144,44 +166,54 @@ class Leases:
                 AND CAST(:classes AS jsonb) @> classes AND models <@ CAST(:models AS text[])
                 ORDER BY priority DESC, created_at LIMIT {HEAD}) r"""
         values = {"gpu": worker.gpu_class, "classes": json.dumps(worker.node_classes)}
-        rows = connection.execute(sa.text(sql), values | {"models": worker.models})
-        return [dispatch.Waiting(*row)._replace(models=tuple(row.models)) for row in rows]
+        return sql, values | {"models": worker.models}
 
     def _give(self, connection: sa.Connection, run: Run, worker: Worker) -> Lease:
         now, number = self._clock(), run.attempt + 1
         token = f"{number}.{secrets.token_urlsafe(32)}"
-        values = {"run": run.id, "number": number, "worker": worker.id, "now": now}
-        values |= {"token": token_digest(token), "until": now + LEASE}
-        sql = """INSERT INTO runs.attempt (run, number, worker, token, leased_at, lease_until)
-            VALUES (:run, :number, :worker, :token, :now, :until)"""
-        connection.execute(sa.text(sql), values)
-        sql = """UPDATE runs.run SET state = 'running', attempt = :number, stop = NULL, gpu_ms = 0,
-            started_at = :now, phases = '{}', progress = NULL, environment = :env WHERE id = :run"""
-        connection.execute(sa.text(sql), values | {"env": worker.environment})
-        sql = "UPDATE runs.worker SET tenant = :account WHERE id = :worker"
-        connection.execute(sa.text(sql), {"account": run.account, "worker": worker.id})
-        events.add(connection, run.id, "status", status=RUNNING)
-        sql = """SELECT i.name, a.id AS asset, a.hash, a.bytes FROM runs.input i
-            JOIN runs.asset a ON a.id = i.asset WHERE i.run = :id ORDER BY i.name"""
-        inputs = [dict(row) for row in connection.execute(sa.text(sql), {"id": run.id}).mappings()]
-        found = sa.text("SELECT workflow FROM runs.run WHERE id = :id")
-        graph = connection.execute(found, {"id": run.id}).scalar_one()
-        graph = workflow.bind(graph, {one["asset"]: one["name"] for one in inputs})
-        return Lease(run.id, number, token, graph, inputs, run.max_gpu_ms, run.account)
+        leased = {"run": run.id, "number": number, "worker": worker.id, "now": now}
+        leased |= {"token": token_digest(token), "until": now + LEASE}
+        begun = {"run": run.id, "number": number, "now": now, "env": worker.environment}
+        ((graph,),), _, _, _, files, brought = database.together(
+            connection,
+            (_BEGIN, begun),
+            (_LEASE, leased),
+            (_TENANT, {"account": run.account, "worker": worker.id}),
+            events.adding(run.id, "status", status=RUNNING),
+            (_FILES, {"id": run.id}),
+            weights.loading(run.id),
+        )
+        inputs: list[dict[str, Any]] = [dict(zip(_FILE, row, strict=True)) for row in files]
+        own = weights.loaded(brought)
+        graph = workflow.bind(
+            graph,
+            {one["asset"]: one["name"] for one in inputs},
+            {(asked, one.name): one.shown for asked, one in own},
+        )
+        models = list(dict.fromkeys(one for _, one in own))
+        return Lease(run.id, number, token, graph, inputs, models, run.max_gpu_ms, run.account)
 
-    # Inside
-
-    def _worker(self, connection: sa.Connection, api_key: int, id_: str) -> Worker:
+    def _worker(
+        self, connection: sa.Connection, api_key: int, id_: str, *more: database.Statement
+    ) -> Any:
+        """Locks a worker; returns it, and the rows of what else is asked."""
         sql = f"SELECT {WORKER} FROM runs.worker WHERE id = :id AND api_key = :key FOR UPDATE"
-        row = connection.execute(sa.text(sql), {"id": id_, "key": api_key}).first()
-        if row is None:
+        found, *rest = database.together(connection, (sql, {"id": id_, "key": api_key}), *more)
+        if not found:
             text = f"A worker that said hello is required, got {id_!a:.60}. Say hello."
             raise RunError("unknown_worker", 404, text)
-        return Worker(*row)
+        return (Worker(*found[0]), *rest)
 
-    def _open(self, connection: sa.Connection, worker: str) -> list[tuple[str, int]]:
-        sql = "SELECT run, number FROM runs.attempt WHERE worker = :w AND ended_at IS NULL"
-        return [(row[0], row[1]) for row in connection.execute(sa.text(sql), {"w": worker})]
+
+_BEGIN = """UPDATE runs.run SET state = 'running', attempt = :number, stop = NULL, gpu_ms = 0,
+    started_at = :now, phases = '{}', progress = NULL, environment = :env WHERE id = :run
+    RETURNING workflow"""
+_LEASE = """INSERT INTO runs.attempt (run, number, worker, token, leased_at, lease_until)
+    VALUES (:run, :number, :worker, :token, :now, :until)"""
+_TENANT = "UPDATE runs.worker SET tenant = :account WHERE id = :worker"
+_FILE = ("name", "asset", "hash", "bytes", "key")
+_FILES = """SELECT i.name, a.id, a.hash, a.bytes, a.key FROM runs.input i
+    JOIN runs.asset a ON a.id = i.asset WHERE i.run = :id ORDER BY i.name"""
 
 
 def token_digest(token: str) -> bytes:

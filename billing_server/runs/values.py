@@ -78,6 +78,7 @@ class Run(NamedTuple):
     held: int
     estimate_ms: int
     max_gpu_ms: int
+    max_micro: int | None
     attempt: int
     stop: str | None
     created_at: datetime
@@ -91,7 +92,6 @@ class Run(NamedTuple):
     progress: dict[str, Any] | None
     error: dict[str, Any] | None
     environment: str | None
-    events: int
 
     @property
     def ended(self) -> bool:
@@ -115,6 +115,7 @@ class Worker(NamedTuple):
     resident: list[str]
     tenant: int | None
     draining: bool
+    polls: int
 
 
 WORKER = ", ".join(Worker._fields)
@@ -133,6 +134,7 @@ class Quote(NamedTuple):
 
     gpu_class: str
     rate: int
+    alike: int  # how many there were; without any it is a guess
     estimate_ms: int
     max_gpu_ms: int
     cost: int

@@ -1,25 +1,29 @@
 """The worker protocol, version 1: JSON over HTTPS, and only ever asked for by the worker."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, jsonify, request, send_file
+from blake3 import blake3
+from flask import Blueprint, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from .. import problems
 from ..api.calls import caller
-from ..assets.book import MAX_BYTES
+from ..assets import kinds
 from ..problems import CallError
 from ..services import services
 from .attempts import Step
-from .values import HEARTBEAT_S, LEASE_S, MAX_WAIT_S, PHASES, RunError
+from .leases import token_digest
+from .values import HEARTBEAT_S, LEASE_S, MAX_WAIT_S, PHASES, Run, RunError
 
 PATH = "/api/worker/v1"
 TOKEN = "X-Attempt-Token"  # noqa: S105 (the name of a header)
-CHUNK = 1 << 20
 MAX_TOLD = 8 << 20  # bytes of a call: an introduction names thousands of classes and models
+MAX_TEXT = 1 << 16  # bytes of an output that is a text
+MAX_PREVIEW = 128 << 10  # bytes
 MAX_MESSAGE = 2000  # characters of what went wrong that are kept
 
 blueprint = Blueprint("worker", __name__, url_prefix=PATH)
@@ -36,11 +40,13 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 T = TypeVar("T", bound=BaseModel)
 
 
-class _In(BaseModel):
+class In(BaseModel):
+    """What workers say."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)  # the protocol may only grow
 
 
-class Model(_In):
+class Model(In):
     """A model that a worker has."""
 
     folder: Name
@@ -48,7 +54,7 @@ class Model(_In):
     sha256: str | None = None
 
 
-class HelloIn(_In):
+class HelloIn(In):
     """What a worker is."""
 
     protocol: Literal[1]
@@ -62,7 +68,7 @@ class HelloIn(_In):
     models: Annotated[list[Model], Field(max_length=20_000)]
 
 
-class LeaseIn(_In):
+class LeaseIn(In):
     """What a worker has in memory."""
 
     worker: Name
@@ -71,13 +77,13 @@ class LeaseIn(_In):
     wait_s: Annotated[float, Field(ge=0, le=MAX_WAIT_S)] = 0.0
 
 
-class GoodbyeIn(_In):
+class GoodbyeIn(In):
     """Who wants no more."""
 
     worker: Name
 
 
-class StepIn(_In):
+class StepIn(In):
     """How far a node is."""
 
     node: Name
@@ -85,7 +91,7 @@ class StepIn(_In):
     max: Annotated[Number, Field(gt=0)]
 
 
-class _Told(_In):
+class _Told(In):
     token: Name
     gpu_ms: StrictInt
     phases: Phases = {}
@@ -105,10 +111,20 @@ class HeartbeatIn(_Told):
     resident: Annotated[list[Name], Field(max_length=200)] | None = None
 
 
-class OutputIn(_In):
-    """A file that was sent before."""
+class WaitIn(In):
+    """How long a command is waited for."""
 
-    asset: Name
+    token: Name
+    wait_s: Annotated[float, Field(ge=0, le=MAX_WAIT_S)] = 0.0
+
+
+class OutputIn(In):
+    """A file that was sent before, or a text."""
+
+    asset: Name = ""
+    node: Annotated[str, Field(max_length=200)] = ""
+    name: Name = "text.txt"
+    text: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
 
 
 class CompleteIn(_Told):
@@ -126,7 +142,7 @@ class FailIn(_Told):
     node: Annotated[str, Field(max_length=200)] | None = None
 
 
-def _call(rule: str, takes: type[T] | None = None) -> Callable[[View], View]:
+def call(rule: str, takes: type[T] | None = None) -> Callable[[View], View]:
     """Makes a view a call of the protocol: only for keys with the scope `worker`."""
     method, path = rule.split()
 
@@ -153,7 +169,7 @@ def _call(rule: str, takes: type[T] | None = None) -> Callable[[View], View]:
     return decorate
 
 
-@_call("POST /hello", HelloIn)
+@call("POST /hello", HelloIn)
 def hello(body: HelloIn) -> Any:
     """Introduces a worker."""
     at = {one.sha256: f"{one.folder}/{one.name}" for one in body.models if one.sha256}
@@ -171,14 +187,14 @@ def hello(body: HelloIn) -> Any:
     return {"worker": worker, "heartbeat_s": HEARTBEAT_S, "lease_s": LEASE_S}
 
 
-@_call("POST /goodbye", GoodbyeIn)
+@call("POST /goodbye", GoodbyeIn)
 def goodbye(body: GoodbyeIn) -> Any:
     """Drains a worker."""
     services().hosting.leases.goodbye(caller().id, body.worker)
     return {}
 
 
-@_call("POST /lease", LeaseIn)
+@call("POST /lease", LeaseIn)
 def lease(body: LeaseIn) -> Any:
     """Waits for a run that suits a worker."""
     found = services().hosting.leases.lease(
@@ -186,21 +202,32 @@ def lease(body: LeaseIn) -> Any:
     )
     if found is None:
         return "", 204
+    assets, here = services().hosting.assets, f"{PATH}/runs/{found.run}"
     inputs = [
         {
             "name": one["name"],
             "asset": one["asset"],
-            "url": f"{PATH}/runs/{found.run}/inputs/{one['asset']}",
+            "url": assets.address(one["key"]) or f"{here}/inputs/{one['asset']}",
             "blake3": one["hash"],
             "bytes": one["bytes"],
         }
         for one in found.inputs
     ]
-    told = found._asdict() | {"inputs": inputs, "models": [], "lease_s": LEASE_S}
+    models = [
+        {
+            "folder": one.folder,
+            "name": one.shown,
+            "url": assets.address(one.key) or f"{here}/models/{one.sha256}",
+            "sha256": one.sha256,
+            "bytes": one.bytes,
+        }
+        for one in found.models
+    ]
+    told = found._asdict() | {"inputs": inputs, "models": models, "lease_s": LEASE_S}
     return jsonify(told | {"tenant": str(found.tenant)})
 
 
-@_call("POST /runs/<run>/heartbeat", HeartbeatIn)
+@call("POST /runs/<run>/heartbeat", HeartbeatIn)
 def heartbeat(run: str, body: HeartbeatIn) -> Any:
     """Renews a lease."""
     answer = services().hosting.attempts.heartbeat(
@@ -216,16 +243,50 @@ def heartbeat(run: str, body: HeartbeatIn) -> Any:
     return answer._asdict() | {"lease_s": LEASE_S}
 
 
-@_call("POST /runs/<run>/complete", CompleteIn)
+@call("POST /runs/<run>/wait", WaitIn)
+def wait(run: str, body: WaitIn) -> Any:
+    """Tells of a command as soon as there is one; heartbeats are too far apart for people."""
+    return {"command": services().hosting.attempts.wait(run, body.token, body.wait_s)}
+
+
+@call("POST /runs/<run>/preview")
+def preview(run: str) -> Any:
+    """Takes a picture of how far a run is."""
+    request.max_content_length = MAX_PREVIEW
+    data, node = request.get_data(), request.headers.get("X-Node", "")[:200]
+    if (kind := kinds.kind(data)) not in ("image/jpeg", "image/png"):
+        text = "A JPEG or PNG is required as a preview, got something else. Convert it."
+        raise RunError("unsupported_type", 415, text)
+    services().hosting.attempts.preview(run, attempt_token(), node, kind, data)
+    return "", 204
+
+
+@call("POST /runs/<run>/complete", CompleteIn)
 def complete(run: str, body: CompleteIn) -> Any:
     """Ends a run with its outputs."""
-    outputs = [one.asset for one in body.outputs]
-    attempts = services().hosting.attempts
+    attempts, of = services().hosting.attempts, None
+    if any(one.text is not None for one in body.outputs):
+        with contextlib.suppress(RunError):  # if it has ended, `complete` knows whether by this
+            of = attempts.check(run, body.token)
+    outputs = [_text(of, one) if of and one.text is not None else one.asset for one in body.outputs]
+    services().hosting.assets.arrived(run, token_digest(body.token), outputs)
     attempts.complete(run, body.token, body.gpu_ms, body.spent, outputs)
     return {}
 
 
-@_call("POST /runs/<run>/fail", FailIn)
+def _text(run: Run, told: OutputIn) -> str:
+    """Keeps an output that is a text; returns the asset."""
+    data = (told.text or "").encode()
+    if len(data) > MAX_TEXT:
+        text = f"At most {MAX_TEXT} bytes of text are taken, got {len(data)}. Send a file."
+        raise RunError("too_large", 413, text)
+    what = {"node": told.node, "name": told.name, "type_": "text"}
+    digest = blake3(data).hexdigest()
+    of = run.account, run.id, run.attempt, digest
+    return services().hosting.assets.output(*of, [data], **what).id
+
+
+@call("POST /runs/<run>/fail", FailIn)
 def fail(run: str, body: FailIn) -> Any:
     """Ends an attempt that failed."""
     services().hosting.attempts.fail(
@@ -241,39 +302,6 @@ def fail(run: str, body: FailIn) -> Any:
     return {}
 
 
-@_call("PUT /runs/<run>/outputs/<digest>")
-def output(run: str, digest: str) -> Any:
-    """Takes a file that a run made."""
-    parts, told = services().hosting, request.args
-    of = parts.attempts.check(run, _token())
-    request.max_content_length = MAX_BYTES
-    asset = parts.assets.output(
-        of.account,
-        run,
-        of.attempt,
-        digest,
-        _chunks(),
-        node=told.get("node", "")[:200],
-        name=told.get("name", ""),
-        type_=told.get("type", "output")[:20],
-    )
-    return {"asset": asset.id}
-
-
-@_call("GET /runs/<run>/inputs/<asset>")
-def input_file(run: str, asset: str) -> Response:
-    """Gives a file that a run reads."""
-    parts = services().hosting
-    of = parts.attempts.check(run, _token())
-    found = parts.assets.of_input(of.account, run, asset)
-    return send_file(parts.assets.path(found), mimetype="application/octet-stream", max_age=0)
-
-
-def _chunks() -> Iterator[bytes]:
-    while chunk := request.stream.read(CHUNK):
-        yield chunk
-
-
-def _token() -> str:
+def attempt_token() -> str:
     """Returns the token of a call without JSON; in an address it would be in proxies' logs."""
     return request.headers.get(TOKEN, "")

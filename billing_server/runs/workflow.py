@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from . import texts
@@ -131,16 +132,32 @@ def is_asset(value: Any) -> bool:
     return isinstance(value, dict) and value.get("__type") == ASSET
 
 
-def bind(graph: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Returns the graph with the name of a file where an asset was named."""
+def bind(
+    graph: dict[str, Any],
+    names: Mapping[str, str],
+    models: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Returns the graph with names of files as the worker has them.
+
+    Args:
+        graph: As it was submitted.
+        names: By the asset that was named.
+        models: Of the account's own weights, by the folder and name that were asked for.
+    """
+
+    def bound(name: str, value: Any) -> Any:
+        if is_asset(value):
+            return names[value["info"]["id"]]
+        if isinstance(value, str) and (asked := texts.model(name, value)):
+            return models.get(asked, value)
+        if isinstance(value, list):
+            return [bound(name, one) for one in value]
+        if isinstance(value, dict):
+            return {key: bound(name, one) for key, one in value.items()}
+        return value
+
     return {
-        id_: node
-        | {
-            "inputs": {
-                name: names[value["info"]["id"]] if is_asset(value) else value
-                for name, value in node["inputs"].items()
-            }
-        }
+        id_: node | {"inputs": {name: bound(name, one) for name, one in node["inputs"].items()}}
         for id_, node in graph.items()
     }
 

@@ -1,8 +1,10 @@
 """A Hypothesis state machine: customers and workers do what they like, at any time."""
 
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
 from dressform.billing_server.keys import Keys
 from dressform.billing_server.ledger import InsufficientCreditsError, Ledger
 from dressform.billing_server.ledger.pricing import price
@@ -47,20 +49,28 @@ def machine(engine):
                     self.ledger.grant(account, amount * CREDIT, "paid", key="g")
                 self.accounts.append(account)
             self.paid = dict(zip(self.accounts, (n * CREDIT for n in credits), strict=True))
-            self.submitted, self.tokens, self.ends = {}, [], {}
+            self.submitted, self.most, self.tokens, self.ends = {}, {}, [], {}
             self.best = {}  # of a run: the most GPU time that a good token told
 
-        @rule(who=st.integers(0, 1), again=st.booleans(), number=PICKS)
-        def submit(self, who, again, number):
+        @rule(
+            who=st.integers(0, 1),
+            again=st.booleans(),
+            number=PICKS,
+            most=st.sampled_from([None, 35, 60, 100]),
+        )
+        def submit(self, who, again, number, most=None):
             account = self.accounts[who]
             keys = [key for owner, key in self.submitted if owner == account]
             key = keys[number % len(keys)] if again and keys else f"k{len(self.submitted)}"
+            most = self.most.setdefault((account, key), most and most * CREDIT)
             try:
                 run, new = self.runs.submit(
-                    Caller(account, "1"), graph(), key=key, gpu_class=self.gpu
+                    Caller(account, "1"), graph(), key=key, gpu_class=self.gpu, max_micro=most
                 )
-            except InsufficientCreditsError:
+            except (InsufficientCreditsError, RunError) as refusal:
                 assert (account, key) not in self.submitted
+                if refusal.code not in ("insufficient_credits", "max_cost"):
+                    raise
                 return
             assert new == ((account, key) not in self.submitted)
             assert self.submitted.setdefault((account, key), run.id) == run.id
@@ -68,7 +78,8 @@ def machine(engine):
         @rule(worker=st.integers(0, 2), busy_too=st.integers(0, 5))
         def lease(self, worker, busy_too):
             with engine.connect() as connection:
-                busy = self.leases._open(connection, self.workers[worker])
+                sql = "SELECT FROM runs.attempt WHERE worker = :w AND ended_at IS NULL"
+                busy = connection.execute(sa.text(sql), {"w": self.workers[worker]}).all()
             if busy and busy_too:
                 return
             lease = self.leases.lease(self.key, self.workers[worker], (), None, 0)
@@ -150,8 +161,9 @@ def machine(engine):
 
         @invariant()
         def ended_runs_stay_as_they_are(self):
-            for (account, _), id_ in getattr(self, "submitted", {}).items():
+            for (account, key), id_ in getattr(self, "submitted", {}).items():
                 run = self.runs.get(account, id_)
+                assert max(run.held, run.charged or 0) <= (self.most[account, key] or math.inf)
                 if run.state in ENDED:
                     end = run.state, run.charged, run.completed_at
                     assert self.ends.setdefault(id_, end) == end

@@ -43,7 +43,7 @@ def test_accounts_take_turns():
 
 @pytest.mark.parametrize(
     ("resident", "tenant", "expected_s"),
-    [((), None, 11.0), ((BASE,), 1, 2.5), ((BASE, LORA), 1, 0.0), ((BASE, LORA), 2, 1.0)],
+    [((), None, 11.0), ((BASE,), 1, 2.5), ((BASE, LORA), 1, 0.0), ((BASE, LORA), 2, 12.0)],
 )
 def test_delay_is_what_must_be_loaded_and_cleaned(resident, tenant, expected_s):
     assert delay_s(waiting("a", models=(BASE, LORA)), frozenset(resident), tenant) == expected_s

@@ -1,4 +1,4 @@
-"""kill -9 of the server under load: every run ends once, charged once, and nothing stays held."""
+"""kill -9 of the server under load: every run ends once, charged once, and is told of."""
 
 import contextlib
 import socket
@@ -12,14 +12,18 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("psycopg", reason="Run: pip install -r billing_server/requirements.txt")
+pytest.importorskip("standardwebhooks", reason="Run: pip install standardwebhooks")
 import requests
 from dressform.billing_server import database
 from dressform.billing_server.keys import Keys
 from dressform.billing_server.ledger import Ledger
 from dressform.billing_server.runs.book import Runs
+from dressform.billing_server.runs.webhooks import EVENTS, Webhooks
+from dressform.billing_server.settings import Settings
 
 sys.path.append(str(Path(__file__).parent))  # runs_*.py are modules of no package
 from runs_given import BASE, CLASSES, CREDIT, graph
+from runs_receiver import Receiver, verify
 
 SERVER = Path(__file__).with_name("runs_server.py")
 RUNS, WORKERS, KILLS = 20, 4, 2
@@ -58,7 +62,21 @@ def work(call, name):
             call(f"{place}/runs/{lease['run']}/complete", {"token": lease["token"], "gpu_ms": 20})
 
 
-def test_killed_server_loses_and_doubles_nothing(fresh, folder, eventually):
+@pytest.fixture
+def heard():
+    """Somebody who is told of ends and takes his time, so that servers are killed meanwhile."""
+
+    def answer(handler):
+        time.sleep(0.3)
+        handler.send_response(204)
+        handler.end_headers()
+
+    made = Receiver(answer)
+    yield made
+    made.stop()
+
+
+def test_killed_server_loses_and_doubles_nothing(fresh, folder, eventually, heard):
     url, data = fresh(), folder()
     engine = database.connect(url)
     now = lambda: datetime.now(UTC)  # noqa: E731
@@ -68,6 +86,9 @@ def test_killed_server_loses_and_doubles_nothing(fresh, folder, eventually):
     ledger.grant(customer, 10_000 * CREDIT, "paid", key="g")
     buyer, _ = keys.create(customer, "c", ["run", "read"])
     owner, _ = keys.create(operator, "w", ["worker"])
+    secret_key = Settings.read({}, Path(data)).secret_key
+    hooks = Webhooks(engine, now, secret_key, local=True)
+    secret, hook = hooks.create(customer, heard.url, EVENTS)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
@@ -104,6 +125,10 @@ def test_killed_server_loses_and_doubles_nothing(fresh, folder, eventually):
             server.wait()
             server = serve()
         eventually(ended, timeout_s=120)
+        sql = "UPDATE runs.delivery SET sending_until = NULL WHERE due_at IS NOT NULL"
+        database.execute(engine, sql)  # as if two minutes were over: who was at it is dead
+        list_ = lambda: hooks.deliveries(customer, hook.id, None, 100)  # noqa: E731
+        eventually(lambda: all(one.delivered_at for one in list_()), timeout_s=60)
     finally:
         mine.over.set(), theirs.over.set()
         for one in threads:
@@ -113,6 +138,10 @@ def test_killed_server_loses_and_doubles_nothing(fresh, folder, eventually):
     found = Runs(engine, ledger, now).page(customer, limit=100)
     assert {run.id for run in found} == set(made.values())
     assert [run.state for run in found] == ["succeeded"] * RUNS
+    told = [verify(secret, got) for got in heard.got]
+    assert {one["data"]["id"] for one in told} == {one.id for one in found}
+    assert {one["type"] for one in told} == {"run.succeeded"}
+    assert len({got[1]["webhook-id"] for got in heard.got}) == RUNS
     balance = ledger.balance(customer)
     assert balance.held == 0
     assert 10_000 * CREDIT - balance.available == sum(run.charged for run in found)

@@ -131,7 +131,10 @@ def test_quote_tells_price_and_what_is_missing_and_holds_nothing(shop, parts):
     }
     good = shop("POST", "/quote", {"workflow": graph()}).json
     assert (good["runnable"], good["cost"], good["held"]) == (True, "30", "60")
+    assert good["queue"] == {"ahead": 0, "eta_s": 30}
     assert parts.ledger.balance(shop.account).held == 0
+    shop("POST", "/jobs", {"workflow": graph()})
+    assert shop("POST", "/quote", {"workflow": graph()}).json["queue"] == {"ahead": 1, "eta_s": 60}
 
 
 def test_job_tells_its_place_and_when_it_will_be_done(shop, clock):
@@ -181,10 +184,15 @@ def test_without_a_worker_it_is_not_ready(shop, engine):
         ([], 422, "invalid_workflow"),
         ({"workflow": graph(), "gpu_class": 7}, 422, "invalid"),
         ({"workflow": graph(), "gpu_class": "none"}, 429, "deployment_not_ready"),
+        *(
+            ({"workflow": graph(), "max_micro": one}, 422, "invalid")
+            for one in (0, -1, 1.5, True, "9", 10**15 + 1)
+        ),
+        ({"workflow": graph(), "max_micro": 1}, 422, "max_cost"),
         ({"workflow": graph(), "metadata": {"a": 1}}, 422, "metadata_invalid"),
         ({"workflow": graph(), "metadata": "a"}, 422, "metadata_invalid"),
     ],
-    ids=range(8),
+    ids=range(15),
 )
 def test_odd_calls_are_refused(shop, parts, body, status, code):
     answer = shop("POST", "/jobs", body)
@@ -375,6 +383,7 @@ def test_what_expired_is_forgotten(shop, clock, hosted, machine):
     finish(machine, job, clock)
     clock.advance(seconds=61)
     hosted.assets.sweep()
+    hosted.blobs.sweep()
     assert shop("GET", f"/assets/{asset['id']}").status_code == 404
     assert not [one for one in hosted.root.rglob("*") if one.is_file()]
     clock.advance(days=8)

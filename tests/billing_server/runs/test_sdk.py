@@ -100,6 +100,33 @@ def test_submit_follow_and_download(client, work, parts, tmp_path):
     assert answer.json()["billing"]["explanation"].startswith("2.000 s of")
 
 
+def test_previews_logs_and_texts_are_what_the_sdk_knows(client, machine, clock):
+    job, one = client.submit(client.workflows.from_json(graph())), machine("busy")
+    stream = job.events()
+    assert next(stream).status == "queued"
+    lease = one("POST", "/lease", {"worker": one.id}).json
+    told = {"token": lease["token"], "gpu_ms": 0, "code": "x", "fault": "worker"}
+    one("POST", f"/runs/{job.id}/fail", told | {"message": "The worker was restarted."})
+    lease = one("POST", "/lease", {"worker": one.id}).json
+    seen = [next(stream) for _ in range(4)]
+    assert [type(event).__name__ for event in seen] == ["StatusChange", "Log"] + [
+        "StatusChange"
+    ] * 2
+    assert seen[1].message == "The worker was restarted. The job is tried again, free of charge."
+    clock.advance(seconds=2)
+    sent = {"X-Attempt-Token": lease["token"], "X-Node": "2"}
+    one("POST", f"/runs/{job.id}/preview", data=PNG, headers=sent)
+    preview = next(stream)
+    assert isinstance(preview, comfy_sdk.Preview)
+    assert (preview.node_id, preview.content_type, preview.data) == ("2", "image/png", PNG)
+    text = {"node": "2", "type": "text", "text": "A red coat."}
+    one("POST", f"/runs/{job.id}/complete", told | {"token": lease["token"], "outputs": [text]})
+    ready = next(stream)
+    assert (ready.output.type, ready.output.to_bytes()) == ("text", b"A red coat.")
+    assert next(stream).status == "succeeded"
+    assert job.result().get_outputs("2")[0].name == "text.txt"
+
+
 def test_run_returns_when_it_is_done(client, work):
     work()
     assert client.run(client.workflows.from_json(graph())).status == "succeeded"
