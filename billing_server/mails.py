@@ -84,14 +84,13 @@ def _send(settings: Settings, mail: EmailMessage) -> None:
         structlog.get_logger().info("mail_written", file=path.name)
         return
     url = urlsplit(settings.smtp_url)
-    tls = ssl.create_default_context()
-    host, local = url.hostname or "", url.hostname in ("localhost", "127.0.0.1")
+    host, tls = url.hostname or "", ssl.create_default_context()
     if url.scheme == "smtps":
         server = smtplib.SMTP_SSL(host, url.port or 465, timeout=TIMEOUT_S, context=tls)
     else:
         server = smtplib.SMTP(host, url.port or 587, timeout=TIMEOUT_S)
     with server:
-        if url.scheme != "smtps" and not local:
+        if url.scheme != "smtps" and host not in ("localhost", "127.0.0.1"):
             server.starttls(context=tls)
         if url.username:
             server.login(unquote(url.username), unquote(url.password or ""))

@@ -1,6 +1,6 @@
-"""Pages for people: credits, usage, keys; and for those who run the server. HTML, no state."""
+"""Pages for people who buy and use credits, and who run the server. HTML, no state."""
 
-from . import admin, credits, keys, views
+from . import admin, credits, keys, runs, views, webhooks
 from .page import blueprint
 
-__all__ = ["admin", "blueprint", "credits", "keys", "views"]
+__all__ = ["admin", "blueprint", "credits", "keys", "runs", "views", "webhooks"]

@@ -5,9 +5,8 @@ from typing import Any
 
 from flask import g, render_template, request
 
-from ..identity import signed_in
 from ..keys import CUSTOMER_SCOPES, SCOPES
-from ..ledger import Budget, InvalidError, NotFoundError
+from ..ledger import Budget, InvalidError
 from ..services import services
 from . import reading
 from .figures import micro
@@ -15,7 +14,6 @@ from .page import blueprint, done, form_pages, today
 
 
 @blueprint.get("/keys")
-@signed_in
 def keys(made: Any = None) -> str:
     """Shows keys and what they may spend; `made` is a new key and its text, only this once."""
     parts, account, day = services(), g.person.account, today().date()
@@ -37,7 +35,6 @@ def _scopes() -> tuple[str, ...]:
 
 
 @blueprint.post("/keys")
-@signed_in
 def create_key() -> str:
     """Makes a key."""
     scopes, name = request.form.getlist("scopes"), request.form.get("name", "").strip()
@@ -48,14 +45,12 @@ def create_key() -> str:
 
 
 @blueprint.post("/keys/<int:key>/rotate")
-@signed_in
 def rotate_key(key: int) -> str:
     """Gives a key a new text."""
     return keys(services().keys.rotate(g.person.account, key))
 
 
 @blueprint.post("/keys/<int:key>/revoke")
-@signed_in
 def revoke_key(key: int) -> Any:
     """Ends a key."""
     services().keys.revoke(g.person.account, key)
@@ -63,13 +58,11 @@ def revoke_key(key: int) -> Any:
 
 
 @blueprint.post("/budgets")
-@signed_in
 def set_budget() -> Any:
     """Limits a key, or the whole account."""
     form, parts, account = request.form, services(), g.person.account
     name = form.get("api_key", "")
-    if name and name not in {str(one.id) for one in parts.keys.list(account)}:
-        raise NotFoundError(f"a key of this account is required, got {name!a:.40}. Choose one.")
+    parts.keys.required(account, name)
     limits = {one: micro(text) for one in Budget._fields if (text := form.get(one, "").strip())}
     parts.ledger.set_budget(account, Budget(**limits), name)
     return done("keys", "budget")

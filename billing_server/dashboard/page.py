@@ -6,18 +6,26 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response, g, make_response, redirect, request, url_for
+from apiflask import APIBlueprint
+from flask import Response, g, make_response, redirect, request, url_for
 
-from .. import identity, problems
-from ..identity.browser import local_path
+from .. import problems
+from ..identity import browser
 from ..ledger import LedgerError
 from ..payments import PaymentError
 from ..services import services
 from . import figures, words
 
-blueprint = Blueprint("dashboard", __name__, static_folder="static", template_folder="templates")
+blueprint = APIBlueprint(  # pages are no part of the API
+    "dashboard",
+    __name__,
+    static_folder="static",
+    template_folder="templates",
+    enable_openapi=False,
+)
 
-PAGES = ("overview", "usage", "statement", "credits", "keys", "account")
+PAGES = ("overview", "runs", "usage", "statement", "credits", "keys", "webhooks", "account")
+FOR_ALL = ("dashboard.static", "dashboard.set_language")
 ADMIN_PAGES = ("customers", "rates", "health")
 TONES = {"paid": "good", "processing": "care", "partly_refunded": "care"}
 TONES |= {"disputed": "bad", "failed": "bad"}
@@ -51,6 +59,12 @@ def done(endpoint: str, word: str, **where: Any) -> Any:
 def today() -> datetime:
     """Returns the beginning of the day in UTC, by which budgets and usage are counted."""
     return services().clock().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@blueprint.before_request
+def _signed_in() -> Any:
+    """All pages but these are for who is signed in."""
+    return None if request.endpoint in FOR_ALL else browser.let_in()
 
 
 @blueprint.app_context_processor
@@ -100,7 +114,7 @@ def _is_said(name: str) -> bool:
 
 def _language() -> str:
     if "language" not in g:
-        someone = identity.person()
+        someone = browser.person()
         g.language = words.chosen(request, someone.language if someone else "")
     return g.language
 
@@ -142,8 +156,8 @@ def _refused(error: Any) -> Response:
 @blueprint.post("/language")
 def set_language() -> Any:
     """Keeps the language in a cookie, and for who is signed in."""
-    language, someone = request.form.get("language", ""), identity.person()
-    response = redirect(local_path(request.form.get("next")), 303)
+    language, someone = request.form.get("language", ""), browser.person()
+    response = redirect(browser.local_path(request.form.get("next")), 303)
     if language in words.LANGUAGES:
         if someone:
             services().identity.describe(someone, name=someone.name, language=language)

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
-from ..ledger.away import answering
+from .. import database
 from ..ledger.pricing import Rate, price
 from ..services import services
 from .figures import in_credits, in_seconds
@@ -19,7 +17,8 @@ RUNS = """SELECT e.seq, e.kind::text, e.at, e.run, l.workflow, e.api_key, e.amou
     FROM ledger.movement e LEFT JOIN ledger.rate r ON r.id = e.rate_id
     LEFT JOIN identity.run_label l ON l.account = e.account_id AND l.run = e.run
     WHERE e.account_id = :a AND e.kind IN ('capture', 'release', 'lapse') AND e.seq < :before
-        AND e.at >= :since AND e.at < :until ORDER BY e.seq DESC LIMIT :n"""
+        AND e.at >= :since AND e.at < :until AND (CAST(:run AS text) IS NULL OR e.run = :run)
+    ORDER BY e.seq DESC LIMIT :n"""
 GIVEN_BACK = """SELECT names, sum(amount)::bigint FROM ledger.movement WHERE account_id = :a
     AND kind = 'reversal' AND seq > :first AND names = ANY(:seqs) GROUP BY names"""
 HOLDS = """SELECT h.held_at, h.expires_at, h.amount, h.run, l.workflow FROM ledger.open_hold h
@@ -77,9 +76,18 @@ class Run(NamedTuple):
             yield "runs.why_given_back", {"amount": in_credits(self.given_back)}
 
 
-def runs(account: int, since: datetime, until: datetime, *, before: int, limit: int) -> list[Run]:
-    """Returns ended runs, the latest first, before a movement."""
+def runs(
+    account: int,
+    since: datetime,
+    until: datetime,
+    *,
+    before: int,
+    limit: int,
+    run: str | None = None,
+) -> list[Run]:
+    """Returns ended runs, or the ends of one, the latest first, before a movement."""
     values = {"since": since, "until": until, "before": before or 2**63 - 1, "n": limit}
+    values |= {"run": run}
     found = rows(RUNS, a=account, **values)
     seqs = [row[0] for row in found]
     back = dict(map(tuple, rows(GIVEN_BACK, a=account, first=min(seqs, default=0), seqs=seqs)))
@@ -98,5 +106,4 @@ def all_runs(account: int, since: datetime, until: datetime) -> Iterator[Run]:
 
 def rows(sql: str, **values: object) -> list[Any]:
     """Returns the rows of one of the queries above."""
-    with answering(), services().engine.connect() as connection:
-        return list(connection.execute(sa.text(sql), values))
+    return database.execute(services().engine, sql, **values)

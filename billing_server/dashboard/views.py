@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, g, render_template, request, stream_with_context, url_for
 
-from ..identity import signed_in
 from ..ledger import CREDIT, Balance, Line
 from ..services import services
 from . import figures, reading
@@ -27,7 +26,6 @@ STATEMENT_COLUMNS = "at movement kind of grant book credits run key reason"
 
 
 @blueprint.get("/")
-@signed_in
 def overview() -> str:
     """Shows what there is, how long it lasts, and what the last runs cost."""
     parts, account = services(), g.person.account
@@ -57,7 +55,6 @@ def _bars(balance: Balance) -> list[dict[str, float]]:
 
 
 @blueprint.get("/usage")
-@signed_in
 def usage() -> str:
     """Shows what was spent in a period, on what, and each run of it."""
     parts, account, names = services(), g.person.account, key_names(g.person.account)
@@ -96,7 +93,6 @@ def _period() -> tuple[datetime, date, datetime]:
 
 
 @blueprint.get("/usage.csv")
-@signed_in
 def usage_csv() -> Response:
     """Sends each run of a period with what its price is made of."""
     names, (since, _, last) = key_names(g.person.account), _period()
@@ -106,18 +102,15 @@ def usage_csv() -> Response:
 
 def _run_row(run: reading.Run, names: dict[str, str]) -> tuple:
     rate, key = run.rate, names.get(run.api_key or "", run.api_key)
-    terms = (
-        (rate.gpu_class, rate.version, Decimal(rate.micro_per_gpu_s) / CREDIT)
-        if rate
-        else ("", "", "")
-    )
+    terms: tuple = ("", "", "")
+    if rate:
+        terms = (rate.gpu_class, rate.version, Decimal(rate.micro_per_gpu_s) / CREDIT)
     amounts = (run.held, run.amount if rate else 0, run.given_back, run.price)
     told = (run.at, run.run, run.workflow, key, run.kind, run.reason)
     return *told, *terms, run.gpu_ms / 1000, *(Decimal(one) / CREDIT for one in amounts)
 
 
 @blueprint.get("/statement")
-@signed_in
 def statement() -> str:
     """Shows every movement of the account."""
     account, before = g.person.account, request.args.get("before", None, int)
@@ -148,7 +141,6 @@ def statement_rows(account: int, lines: list[Line]) -> list[dict[str, Any]]:
 
 
 @blueprint.get("/statement.csv")
-@signed_in
 def statement_csv() -> Response:
     """Sends the journal of the account, an entry in a line."""
     return _csv("statement", STATEMENT_COLUMNS, _entry_rows(g.person.account))
@@ -176,14 +168,12 @@ def _csv(name: str, columns: str, rows: Iterator[tuple]) -> Response:
 
 
 @blueprint.get("/account")
-@signed_in
 def account() -> str:
     """Shows who is signed in."""
     return render_template("dashboard/account.html")
 
 
 @blueprint.post("/account")
-@signed_in
 def describe() -> Any:
     """Changes name and language."""
     name, language = request.form.get("name", ""), request.form.get("language", "")

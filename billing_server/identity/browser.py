@@ -1,10 +1,8 @@
 """A visitor's cookie: the session it names, and the proof that a form is one of ours."""
 
-import functools
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, abort, g, redirect, request, url_for
@@ -13,6 +11,7 @@ from ..services import services
 from .people import SESSION, Person
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+ADMIN = "/admin/"  # pages of who runs the server
 WITHOUT_COOKIES = ("/api/", "/webhooks/")  # they prove themselves by key or signature
 
 
@@ -23,31 +22,18 @@ def register(app: Flask) -> None:
     app.context_processor(lambda: {"person": person(), "csrf_token": csrf_token})
 
 
-def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Lets in who is signed in, as `g.person`; sends others to sign in and back."""
+def let_in() -> Any:
+    """Lets in who is signed in, as `g.person`; sends others to sign in and back.
 
-    @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        if person() is None:
-            if request.method not in SAFE:
-                abort(401)
-            return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
-        return view(*args, **kwargs)
-
-    return guarded
-
-
-def admin_only(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Lets in admins; for others there is no such page."""
-
-    @signed_in
-    @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        if not g.person.admin:
-            abort(404)
-        return view(*args, **kwargs)
-
-    return guarded
+    For who is no admin there are no pages of admins.
+    """
+    if person() is None:
+        if request.method not in SAFE:
+            abort(401)
+        return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
+    if request.path.startswith(ADMIN) and not g.person.admin:
+        abort(404)
+    return None
 
 
 def person(_: object = None) -> Person | None:

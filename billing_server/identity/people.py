@@ -1,6 +1,5 @@
 """People, their sessions and the links that let them in. Of every token only a hash is kept."""
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,14 +9,12 @@ import argon2
 import sqlalchemy as sa
 
 from .. import database
+from ..keys import digest
 from ..ledger import InvalidError, Ledger
 
 SESSION = timedelta(days=14)
 LINK = timedelta(minutes=30)
-MIN_PASSWORD, MAX_PASSWORD = (
-    10,
-    200,
-)  # characters; argon2 hashes whatever it gets, so there is an end
+MIN_PASSWORD, MAX_PASSWORD = 10, 200  # characters: argon2 would hash whatever it gets
 LANGUAGES = ("en", "zh")
 _COLUMNS = "p.id, p.email, p.name, p.account, p.admin, p.language"
 _hasher = argon2.PasswordHasher()
@@ -117,13 +114,13 @@ class People:
         token, now = secrets.token_urlsafe(32), self._clock()
         self._do("DELETE FROM identity.link WHERE expires_at <= :now", now=now)
         sql = "INSERT INTO identity.link VALUES (:digest, :email, :until)"
-        self._do(sql, digest=_digest(token), email=address(email), until=now + LINK)
+        self._do(sql, digest=digest(token), email=address(email), until=now + LINK)
         return token
 
     def redeem(self, token: str) -> Person | None:
         """Returns whose link it is, once; makes them if they are new."""
         sql = "DELETE FROM identity.link WHERE digest = :d RETURNING email, expires_at > :now"
-        rows = self._do(sql, d=_digest(token), now=self._clock())
+        rows = self._do(sql, d=digest(token), now=self._clock())
         return self.create(rows[0][0]) if rows and rows[0][1] else None
 
     def of_subject(self, subject: str, email: str, name: str) -> Person:
@@ -143,19 +140,19 @@ class People:
         token, now = secrets.token_urlsafe(32), self._clock()
         self._do("DELETE FROM identity.session WHERE expires_at <= :now", now=now)
         sql = "INSERT INTO identity.session VALUES (:digest, :person, :now, :until)"
-        self._do(sql, digest=_digest(token), person=person.id, now=now, until=now + SESSION)
+        self._do(sql, digest=digest(token), person=person.id, now=now, until=now + SESSION)
         return token
 
     def of_session(self, token: str) -> Person | None:
         """Returns whose session it is."""
         sql = f"""SELECT {_COLUMNS} FROM identity.session s JOIN identity.person p
             ON p.id = s.person WHERE digest = :d AND expires_at > :now"""
-        rows = self._do(sql, d=_digest(token), now=self._clock())
+        rows = self._do(sql, d=digest(token), now=self._clock())
         return Person(*rows[0]) if rows else None
 
     def sign_out(self, token: str) -> None:
         """Ends a session."""
-        self._do("DELETE FROM identity.session WHERE digest = :d", d=_digest(token))
+        self._do("DELETE FROM identity.session WHERE digest = :d", d=digest(token))
 
     def sign_out_everywhere(self, person: Person) -> None:
         """Ends all sessions of a person."""
@@ -180,7 +177,3 @@ def address(email: str) -> str:
     if not (good and local and "@" not in local and domain.strip(".") and len(email) <= 254):
         raise InvalidError("an e-mail address is required, got something else. Write name@host.")
     return email
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

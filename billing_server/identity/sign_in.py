@@ -6,10 +6,10 @@ no page tells whether an address is known.
 
 from typing import Any
 
+from apiflask import APIBlueprint
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import (
-    Blueprint,
     Flask,
     Response,
     abort,
@@ -31,7 +31,7 @@ from ..settings import Settings
 from . import browser
 from .people import LINK, Person
 
-blueprint = Blueprint("sign_in", __name__)
+blueprint = APIBlueprint("sign_in", __name__, enable_openapi=False)  # pages are no API
 # In a cookie that is signed: where to go on after the identity provider; who just had a link, when.
 FOLLOWING, PROVED = "following", "proved"
 # It refused, or what it said is not proved, or it does not answer.
@@ -50,6 +50,12 @@ def register(app: Flask, settings: Settings) -> None:
             server_metadata_url=f"{settings.oidc_issuer}/.well-known/openid-configuration",
             client_kwargs={"scope": "openid email profile", "code_challenge_method": "S256"},
         )
+
+
+@blueprint.before_request
+def _signed_in() -> Any:
+    """The page of the password is for who is in."""
+    return browser.let_in() if request.path == url_for(".password") else None
 
 
 @blueprint.get("/sign-in")
@@ -136,14 +142,12 @@ def out() -> Any:
 
 
 @blueprint.get("/password")
-@browser.signed_in
 def password() -> Any:
     """Where a password is set."""
     return _password()
 
 
 @blueprint.post("/password")
-@browser.signed_in
 def set_password() -> Any:
     """Sets a password; whoever has one must know it: a stolen session does not suffice."""
     identity, someone, form = services().identity, g.person, request.form

@@ -116,6 +116,7 @@ def make_site(engine, tmp_path, need):
         )
         gateway = Gateway("sk_test_1", (SECRET,), base_url=stripe.url)
         app = create_app(settings, engine=engine, clock=clock, gateway=gateway)
+        running.append(app.extensions["services"].hosting.runs.bells.stop)
         if port:
             running.append(app.extensions["ticker"].stop)
         return Site(app, stripe)

@@ -14,7 +14,16 @@ PAYLOADS = (
     "{{ 7001 * 7 }}",
     "</title><svg/onload=alert(1)>",
 )
-PAGES = ("/", "/usage", "/usage?by=key", "/usage?by=workflow", "/statement", "/credits", "/keys")
+PAGES = (
+    "/",
+    "/usage",
+    "/usage?by=key",
+    "/usage?by=workflow",
+    "/statement",
+    "/credits",
+    "/keys",
+    "/hooks",
+)
 ADMIN_PAGES = ("/admin/customers", "/admin/rates", "/admin/health")
 
 

@@ -2,10 +2,14 @@
 
 import csv
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # runs_shown.py is a module of no package
+import runs_shown
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +18,18 @@ PASSWORD = "correct horse battery"
 GOOD, DECLINED, SECURE = "4242424242424242", "4000000000000002", "4000002500003155"
 SHOTS = Path(__file__).parents[3] / "out" / "browser" / "billing"  # where a person looks at them
 STEP_TIMEOUT_MS = 30_000
-PAGES = ("/", "/usage", "/usage?by=key", "/statement", "/credits", "/keys", "/account", "/password")
+PAGES = (
+    "/",
+    "/runs",
+    "/usage",
+    "/usage?by=key",
+    "/statement",
+    "/credits",
+    "/keys",
+    "/hooks",
+    "/account",
+    "/password",
+)
 ADMIN_PAGES = ("/admin/customers", "/admin/rates", "/admin/health")
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -142,8 +157,8 @@ def test_whoever_goes_back_without_paying_is_told(page):
 def test_a_tab_closed_before_the_return_loses_nothing(page, live, eventually):
     order(page, pack=1)
     page.context.route("**/credits/order**", lambda route: route.abort())
-    pay(page)
-    page.wait_for_event("requestfailed")
+    with page.expect_event("requestfailed"):
+        pay(page)
     other = page.context.new_page()
     page.close()
     account = live.parts.identity.everybody(limit=1000)[-1].account
@@ -323,8 +338,27 @@ def test_a_keyboard_suffices(page, busy):
             break
         assert outline != "none", name
         seen.append(name)
-    assert seen[:3] == ["Dressform", "Overview", "Usage"]
+    assert seen[:3] == ["Dressform", "Overview", "Runs"]
     assert {"Keys & budgets", "Sign out", "Buy credits", "All runs"} <= set(seen)
+
+
+def test_a_run_is_cancelled_by_keyboard_and_the_page_follows(page, live, person):
+    from dressform.billing_server.runs.endings import close, end
+
+    runs = runs_shown.make(live, person.account)
+    page.goto("/runs")
+    cancel = page.get_by_role("row").filter(has_text="Running").get_by_role("button")
+    assert cancel.inner_text().startswith("Cancel")
+    cancel.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("status").filter(has_text="ends at its next step").wait_for()
+    page.locator("#run .tag:text-is('Being cancelled')").wait_for()
+    account, hosting = person.account, live.parts.hosting
+    run = hosting.runs.get(account, runs["running"])
+    with live.parts.engine.begin() as connection:  # as the worker's last word would
+        close(hosting.runs, connection, run, "complete")
+        end(hosting.runs, connection, run, "canceled", None)
+    page.locator("#run .tag:text-is('Cancelled')").wait_for()  # without a reload
 
 
 def test_pages_ask_no_other_server(page, live, busy):
@@ -363,7 +397,16 @@ def everything(visit, live, person):
     fill(live, person, 8)
     live.parts.identity._do("UPDATE identity.person SET admin = true WHERE id = :id", id=person.id)
     open_ = live.parts.payments.checkout(person.account, "ten", key="k", return_url="http://x")
-    more = f"/credits/order?order={open_.order}", f"/admin/customers/{person.account}", "/nowhere"
+    webhooks = live.parts.hosting.webhooks
+    webhooks.create(person.account, "http://127.0.0.1:9/shop/runs?by=dressform", ["run.failed"])
+    runs = runs_shown.make(live, person.account)
+    shown = [f"/runs/{runs[state]}?of={state}" for state in ("succeeded", "failed", "running")]
+    more = (
+        *shown,
+        f"/credits/order?order={open_.order}",
+        f"/admin/customers/{person.account}",
+        "/nowhere",
+    )
     return lambda **settings: (visit(person, **settings), (*PAGES, *ADMIN_PAGES, *more))
 
 
@@ -399,7 +442,10 @@ def test_no_page_has_a_serious_fault_of_access_or_overflows(everything, visit, f
         one.goto(path)
         for summary in one.locator("article summary").all():
             summary.click()
-        name = re.sub(r"\W+", "-", re.sub(r"\?order.*|/\d+", "", path)).strip("-") or "overview"
+        name = (
+            re.sub(r"\W+", "-", re.sub(r"\?order.*|/\d+$|/[0-9a-f-]{36}", "", path)).strip("-")
+            or "overview"
+        )
         one.screenshot(path=SHOTS / f"{look}-{name}.png", full_page=True)
         found += faults(one)
         width = one.evaluate("document.documentElement.scrollWidth - innerWidth")

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 CREDIT = 1_000_000
-PAGES = ("/", "/usage", "/statement", "/credits", "/keys", "/account")
+PAGES = ("/", "/runs", "/usage", "/statement", "/credits", "/keys", "/hooks", "/account")
 ADMIN_PAGES = ("/admin/customers", "/admin/rates", "/admin/health")
 
 
@@ -399,10 +399,17 @@ def test_an_admin_adds_a_rate(site):
     assert admin.post("/admin/rates", **form | {"step_ms": "x"}).status_code == 422
 
 
-def test_health_verifies_the_ledger(site, words):
+def test_health_tells_of_the_last_check_and_asks_for_another(site):
+    from dressform.billing_server import verification
+
     admin = site.visit(site.person(admin=True))
     site.ledger.grant(admin.person.account, CREDIT, "paid", key="o")
-    assert "Every balance and every chain is right." in words(admin.post("/admin/health"))
+    assert admin.post("/admin/health").status_code == 303
+    assert "A check is asked for or under way." in admin.text("/admin/health")
+    verification.due(site.parts)
+    text = admin.text("/admin/health")
+    assert "Every balance and every chain is right. Verified 20" in text
+    assert "A check is asked for" not in text
 
 
 def test_customers_are_found_by_address_and_name(site):
