@@ -3,19 +3,23 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from apiflask import APIFlask
-from flask import Response
+from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import api, dashboard, database, logs, metrics, problems, throttle, webhooks
+from .assets import worker_files
 from .identity import People, browser, sign_in
 from .keys import Keys
 from .ledger import Ledger
 from .ledger.book import utc_now
 from .payments import Gateway, Payments, simulator
-from .runs import jobs_api, worker_api
+from .runs import document, jobs_api, webhooks_api
+from .runs.deliverer import Deliverer
 from .runs.hosting import Hosting
 from .services import Services
 from .settings import Settings
@@ -80,7 +84,7 @@ def create_app(
         identity=People(engine, ledger, clock),
         keys=Keys(engine, clock),
         usage=Usage(engine),
-        hosting=Hosting.make(engine, ledger, clock, settings.data),
+        hosting=Hosting.make(engine, ledger, clock, settings),
     )
     app.extensions["services"] = services
     logs.register(app)
@@ -88,17 +92,26 @@ def create_app(
     browser.register(app)
     sign_in.register(app, settings)
     api.register(app)
-    for part in (metrics, webhooks, dashboard, jobs_api, worker_api):
+    for part in (metrics, webhooks, dashboard, jobs_api, worker_files, webhooks_api):
         app.register_blueprint(part.blueprint)
+    app.spec_processor(document.complete)
     throttle.register(app, settings)
     if settings.url.startswith("https://"):
         app.after_request(_only_encrypted)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxies, settings.proxies)
     if settings.ticks:
-        app.extensions["ticker"] = Ticker(services)
+        hosting = services.hosting
+        deliverer = Deliverer(hosting.webhooks, hosting.runs.bells, partial(_job, app))
+        app.extensions["ticker"] = Ticker(services, deliverer)
         app.extensions["ticker"].start()
     return app
+
+
+def _job(app: Flask, account: int, run: str) -> dict[str, Any]:
+    """Tells webhooks of a job as the API does."""
+    with app.app_context():
+        return jobs_api.view(app.extensions["services"].hosting.runs.get(account, run))
 
 
 def _gateway(settings: Settings) -> Gateway:

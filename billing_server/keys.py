@@ -54,21 +54,21 @@ class Keys:
         if sum(key.revoked_at is None for key in self.list(account)) >= MAX_KEYS:
             raise InvalidError(f"at most {MAX_KEYS} keys are possible, got one more. Revoke some.")
         secret = PREFIX + secrets.token_urlsafe(32)
-        rows = self._do(
-            f"""INSERT INTO identity.api_key (account, name, scopes, hint, digest, created_at)
-            VALUES (:account, :name, :scopes, :hint, :digest, :now) RETURNING {_COLUMNS}""",
-            account=account,
-            name=name,
-            scopes=[one for one in SCOPES if one in scopes],
-            hint=secret[-4:],
-            digest=_digest(secret),
-        )
+        sql = f"""INSERT INTO identity.api_key (account, name, scopes, hint, digest, created_at)
+            VALUES (:account, :name, :scopes, :hint, :digest, :now) RETURNING {_COLUMNS}"""
+        what = {"scopes": [one for one in SCOPES if one in scopes], "hint": secret[-4:]}
+        rows = self._do(sql, account=account, name=name, digest=digest(secret), **what)
         return secret, _key(rows[0])
 
     def list(self, account: int) -> list[ApiKey]:
         """Returns the keys of an account, the newest first, revoked ones too."""
         sql = f"SELECT {_COLUMNS} FROM identity.api_key WHERE account = :a ORDER BY id DESC"
         return [_key(row) for row in self._do(sql, a=account)]
+
+    def required(self, account: int, name: str) -> None:
+        """Refuses what is neither the id of a key of the account, as text, nor empty."""
+        if name and name not in {str(key.id) for key in self.list(account)}:
+            raise NotFoundError(f"the id of a key is required, got {name!a:.40}. List the keys.")
 
     def find(self, secret: str) -> ApiKey | None:
         """Returns the key of a text, and notes that it was used."""
@@ -77,7 +77,7 @@ class Keys:
         # The database compares hashes of secrets: how long it takes tells nothing of the secret.
         sql = f"""SELECT {_COLUMNS} FROM identity.api_key WHERE revoked_at IS NULL
             AND (digest = :d OR (previous = :d AND previous_until > :now))"""
-        rows = self._do(sql, d=_digest(secret))
+        rows = self._do(sql, d=digest(secret))
         if not rows:
             return None
         key, now = _key(rows[0]), self._clock()
@@ -91,7 +91,7 @@ class Keys:
         sql = f"""UPDATE identity.api_key SET previous = digest, previous_until = :until,
             digest = :digest, hint = :hint
             WHERE account = :account AND id = :id AND revoked_at IS NULL RETURNING {_COLUMNS}"""
-        values = {"digest": _digest(secret), "hint": secret[-4:], "until": self._clock() + OVERLAP}
+        values = {"digest": digest(secret), "hint": secret[-4:], "until": self._clock() + OVERLAP}
         return secret, self._changed(account, id_, sql, **values)
 
     def revoke(self, account: int, id_: int) -> ApiKey:
@@ -114,5 +114,6 @@ def _key(row: Any) -> ApiKey:
     return ApiKey(*row)._replace(scopes=tuple(row.scopes))
 
 
-def _digest(secret: str) -> bytes:
+def digest(secret: str) -> bytes:
+    """Returns the SHA-256, which is all that is kept of whatever lets somebody in."""
     return hashlib.sha256(secret.encode()).digest()

@@ -23,6 +23,11 @@ _COUNTS = {
     "dressform_held_micro_credits": "SELECT coalesce(sum(amount), 0) FROM ledger.open_hold",
     "dressform_overdue_holds": "SELECT count(*) FROM ledger.open_hold WHERE expires_at < :late",
     "dressform_unsent_mails": "SELECT count(*) FROM ledger.outbox WHERE sent_at IS NULL",
+    "dressform_queued_runs": "SELECT count(*) FROM runs.run WHERE state = 'queued'",
+    "dressform_longest_wait_seconds": """SELECT coalesce(extract(epoch FROM :now - min(created_at)),
+        0) FROM runs.run WHERE state = 'queued'""",
+    "dressform_workers": """SELECT count(*) FROM runs.worker WHERE NOT draining
+        AND seen_at > CAST(:now AS timestamptz) - INTERVAL '2 minutes'""",
     "dressform_people": "SELECT count(*) FROM identity.person",
     "dressform_clock_ahead_seconds": "SELECT extract(epoch FROM :now - now())",
 }

@@ -4,13 +4,13 @@ import contextlib
 from typing import Any
 
 import psycopg
-import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from .identity import browser
 from .ledger import LedgerError, UnavailableError
+from .ledger.away import AWAY
 from .payments import PaymentError
 
 RETRY_S = 2
@@ -42,15 +42,13 @@ class CallError(Exception):
 
 def register(app: Flask) -> None:
     """Answers every error of the application."""
-    app.register_error_handler(
-        CallError, lambda error: answer(error.status, error.code, str(error))
-    )
-    app.register_error_handler(LedgerError, _refused)
-    app.register_error_handler(PaymentError, _refused)
-    app.register_error_handler(HTTPException, _http)
-    for away in (sa.exc.OperationalError, sa.exc.TimeoutError, psycopg.OperationalError):
-        app.register_error_handler(away, _away)
-    app.register_error_handler(Exception, _ours)
+    for kind, handler in (
+        *((one, _refused) for one in (CallError, LedgerError, PaymentError)),
+        *((one, _away) for one in (UnavailableError, psycopg.OperationalError, *AWAY)),
+        (HTTPException, _http),
+        (Exception, _ours),
+    ):
+        app.register_error_handler(kind, handler)
 
 
 def answer(status: int, code: str, text: str, **more: Any) -> Response:
@@ -81,8 +79,6 @@ def answer(status: int, code: str, text: str, **more: Any) -> Response:
 
 
 def _refused(error: Any) -> Response:
-    if isinstance(error, UnavailableError):
-        return _away(error)
     status = error.status if isinstance(error, CallError) else STATUS.get(error.code, 400)
     return answer(status, error.code, str(error))
 

@@ -1,8 +1,11 @@
 """`dressform serve`: the server in one command, with whatever is configured."""
 
+import contextlib
 import secrets
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -29,6 +32,7 @@ def serve(
     *,
     admin: str = ADMIN,
     say: Callable[[str], None],
+    beside: Callable[[Services, str], AbstractContextManager] | None = None,
 ) -> None:
     """Serves until it is interrupted.
 
@@ -38,6 +42,7 @@ def serve(
         data: Folder of secret, mails and embedded database; none: of the user.
         admin: E-mail address of the first person who may administrate.
         say: Told addresses, and what is shown only once.
+        beside: Of parts and address: what is entered before and left while the server answers.
 
     Raises:
         ValueError: Half a configuration.
@@ -69,9 +74,17 @@ def serve(
         if settings.simulated:
             say("Payments: a simulator. No money moves.")
         _first(flask.extensions["services"], admin, say)
+        serving = threading.Thread(target=server.serve_forever, name="serving", daemon=True)
+        serving.start()
         try:
-            server.serve_forever()
+            here = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+            parts = flask.extensions["services"]
+            with beside(parts, here) if beside else contextlib.nullcontext():
+                while serving.is_alive():
+                    serving.join(1.0)  # an interrupt is heard in between on every system
         finally:
+            server.shutdown()
+            serving.join()
             server.server_close()
             if "ticker" in flask.extensions:
                 flask.extensions["ticker"].stop()

@@ -9,9 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
-
-import limits
+from typing import Any, NamedTuple
 
 from . import embedded
 from .ledger import CREDIT
@@ -20,6 +18,21 @@ from .ledger import CREDIT
 REAL = ("DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "PUBLIC_URL")
 MAIL = ("SMTP_URL", "MAIL_FROM")
 OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+# Taken as written, each from the variable of its name.
+TEXTS = (
+    "database_url stripe_secret_key smtp_url mail_from oidc_issuer oidc_client_id "
+    "oidc_client_secret rate_limit rate_limit_storage asset_store asset_store_endpoint"
+).split()
+# How others must be written; what was written is not told, it may be a secret.
+WRITTEN = {
+    "STRIPE_SECRET_KEY": (r"[sr]k_(test|live)_.*", "begin with sk_live_ or sk_test_"),
+    "PUBLIC_URL": (r"(https://|http://(127\.0\.0\.1|localhost)).*", "begin with https://"),
+    "PROXIES": ("[0-9]+", "be a whole number"),
+    "RATE_LIMIT": (
+        "([0-9]+ *(per|/) *([0-9]+ *)?(second|minute|hour|day)s?[;, ]*)+",
+        "be like 600 per minute",
+    ),
+}
 PACKS = Path(__file__).with_name("packs.toml")
 
 
@@ -53,6 +66,8 @@ class Settings(NamedTuple):
     rate_limit_storage: str = "memory://"
     proxies: int = 0  # before this server, whose X-Forwarded-For is believed
     ticks: bool = True
+    asset_store: str | None = None  # s3://bucket/prefix; a folder of the data without it
+    asset_store_endpoint: str | None = None  # of a store that is not Amazon's
 
     def __repr__(self) -> str:
         return f"Settings(data={self.data}, livemode={self.livemode}, simulated={self.simulated})"
@@ -80,66 +95,32 @@ class Settings(NamedTuple):
             ValueError: A part of a configuration is missing or wrong; the sentence names all of it.
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        missing = [
-            name
-            for group in (REAL, MAIL, OIDC)
-            if any(one in given for one in group)
-            for name in group
-            if name not in given
-        ]
+        begun = [group for group in (REAL, MAIL, OIDC) if not given.keys().isdisjoint(group)]
+        missing = [name for group in begun for name in group if name not in given]
         if missing:
             raise ValueError(
                 f"a whole configuration is required, got one without {', '.join(missing)}. "
                 "Set them, or unset the others for a trial with the simulator."
             )
-        key = given.get("STRIPE_SECRET_KEY")
-        if key and not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
-            raise ValueError(
-                "STRIPE_SECRET_KEY must begin with sk_live_ or sk_test_, got something else. "
-                "Copy it from the dashboard of Stripe."
-            )
-        url = given.get("PUBLIC_URL", "").rstrip("/") or None
-        if url and not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise ValueError(f"PUBLIC_URL must begin with https://, got {url}. Use TLS.")
+        for name, (pattern, must) in WRITTEN.items():
+            if name in given and not re.fullmatch(pattern, given[name]):
+                raise ValueError(f"{name} must {must}, got something else. Write it like that.")
         data = data or Path(given.get("DRESSFORM_DATA") or embedded.default_folder().parent)
         currency = given.get("CURRENCY", "usd").lower()
+        texts: dict[str, Any] = {one: given[one.upper()] for one in TEXTS if one.upper() in given}
         return cls(
+            **texts,
             data=data,
             secret_key=given.get("SECRET_KEY") or _kept_secret(data / "secret_key"),
             packs=_packs(Path(given.get("CREDIT_PACKS", PACKS)), currency),
-            database_url=given.get("DATABASE_URL"),
-            public_url=url,
-            stripe_secret_key=key,
+            public_url=given.get("PUBLIC_URL", "").rstrip("/") or None,
             stripe_webhook_secrets=tuple(
-                filter(None, re.split(r"[\s,]+", given.get("STRIPE_WEBHOOK_SECRET", "")))
+                given.get("STRIPE_WEBHOOK_SECRET", "").replace(",", " ").split()
             ),
             currency=currency,
             tax=given.get("STRIPE_TAX", "").lower() == "on",
-            smtp_url=given.get("SMTP_URL"),
-            mail_from=given.get("MAIL_FROM", "dressform@localhost"),
-            oidc_issuer=given.get("OIDC_ISSUER"),
-            oidc_client_id=given.get("OIDC_CLIENT_ID"),
-            oidc_client_secret=given.get("OIDC_CLIENT_SECRET"),
-            rate_limit=_limit(given.get("RATE_LIMIT", "600 per minute")),
-            rate_limit_storage=given.get("RATE_LIMIT_STORAGE", "memory://"),
-            proxies=_number("PROXIES", given.get("PROXIES", "0")),
+            proxies=int(given.get("PROXIES", 0)),
         )
-
-
-def _number(name: str, text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{name} must be a whole number, got {text!a:.40}. Write digits.")
-    return int(text)
-
-
-def _limit(text: str) -> str:
-    try:
-        limits.parse_many(text)
-    except ValueError as error:
-        raise ValueError(
-            f"RATE_LIMIT must be like 600 per minute, got {text!a:.60}. Write it like that."
-        ) from error
-    return text
 
 
 def _kept_secret(path: Path) -> str:
@@ -157,14 +138,14 @@ def _kept_secret(path: Path) -> str:
 def _packs(path: Path, currency: str) -> tuple[Pack, ...]:
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8"))["pack"]
-        return tuple(
-            Pack(
-                row["id"], int(Decimal(row["credits"]) * CREDIT), int(row["price_minor"]), currency
-            )
-            for row in rows
-        )
+        return tuple(_pack(row, currency) for row in rows)
     except (KeyError, TypeError, ValueError, ArithmeticError, OSError) as error:
         raise ValueError(
             f"packs with id, credits and price_minor are required in {path}, got {error!r}. "
             f"Write it like {PACKS.name} of the package."
         ) from error
+
+
+def _pack(row: dict[str, Any], currency: str) -> Pack:
+    credits_micro, price_minor = int(Decimal(row["credits"]) * CREDIT), int(row["price_minor"])
+    return Pack(row["id"], credits_micro, price_minor, currency)

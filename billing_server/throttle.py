@@ -1,12 +1,12 @@
 """How often somebody may ask: by key, else by address; fewer times where passwords are tried."""
 
-import hashlib
 import time
 
 from flask import Flask, Response, request
 from flask_limiter import Limiter, RateLimitExceeded
 
 from .api.calls import known
+from .keys import digest
 from .problems import answer
 from .settings import Settings
 
@@ -33,7 +33,7 @@ def _address() -> str:
 def _to() -> str:
     """Names whom a form is about, without keeping the address."""
     email = request.form.get("email", "").strip().lower()
-    return f"mail:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"mail:{digest(email).hex()}"
 
 
 def register(app: Flask, settings: Settings) -> None:

@@ -10,13 +10,12 @@ from . import customer, document, operator
 
 def register(app: APIFlask) -> None:
     """Adds the calls and their document."""
-    app.description = document.DESCRIPTION
+    app.description = document.WORDS["description"]
     app.security_schemes = {"key": {"type": "http", "scheme": "bearer"}}
     for kind in ("404", "AUTH_ERROR", "VALIDATION_ERROR"):
         app.config[f"AUTO_{kind}_RESPONSE"] = False
     app.config["AUTO_SERVERS"] = False
     app.error_callback = _invalid  # of what APIFlask itself refuses: wrong fields
-    app.spec_processor(document.complete)
     app.register_blueprint(customer.blueprint)
     app.register_blueprint(operator.blueprint)
 

@@ -2,7 +2,6 @@
 
 import base64
 import functools
-import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +13,7 @@ from flask import g, request
 from pydantic import BaseModel
 
 from .. import database
-from ..keys import ApiKey
+from ..keys import ApiKey, digest
 from ..problems import CallError
 from ..services import services
 
@@ -144,8 +143,8 @@ def _given_once(view: View) -> View:
         now, key = services().clock(), idempotency_key()
         asked = json.dumps([request.method, request.path, request.get_json(silent=True)])
         row = {"account": caller().account, "now": now, "old": now - KEPT, "stale": now - STALE}
-        row |= {"key": _hash(key).hex(), "request": _hash(asked)}
-        seal = Fernet(base64.urlsafe_b64encode(_hash(services().settings.secret_key + key)))
+        row |= {"key": digest(key).hex(), "request": digest(asked)}
+        seal = Fernet(base64.urlsafe_b64encode(digest(services().settings.secret_key + key)))
         if not _do(_TAKE, row):
             return json.loads(seal.decrypt(_kept(row)))
         try:
@@ -184,7 +183,3 @@ _FORGET = "DELETE FROM identity.answer WHERE account = :account AND key = :key A
 
 def _do(sql: str, values: dict[str, Any]) -> list[Any]:
     return database.execute(services().engine, sql, **values)
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

@@ -10,9 +10,10 @@ from pydantic import create_model
 from ..keys import ApiKey
 from ..ledger import Balance, Budget, Line
 from ..ledger.pricing import Quote, Rate
-from ..payments import AutoTopUp, Checkout, Order, Pack, Purchase, Refund
+from ..payments.values import AutoTopUp, Checkout, Order, Purchase, Refund
 from ..problems import CallError
 from ..services import services
+from ..settings import Pack
 from ..usage import Limits, Spent
 from . import calls, values
 from .calls import caller, idempotency_key
@@ -119,10 +120,7 @@ def budgets() -> Any:
 def set_budget(body: values.BudgetIn) -> Any:
     """Limit what a key, or the whole account, may spend; a limit left out is none."""
     account = caller().account
-    known = {"", *(str(key.id) for key in services().keys.list(account))}
-    if body.api_key not in known:
-        text = f"api_key must be the id of a key, got {body.api_key!a:.40}. List the keys."
-        raise CallError(404, "not_found", text)
+    services().keys.required(account, body.api_key)
     limits = Budget(body.per_run_micro, body.per_day_micro, body.per_month_micro)
     services().ledger.set_budget(account, limits, body.api_key)
     return {"budgets": view(services().usage.limits(account, services().clock().date()))}

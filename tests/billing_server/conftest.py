@@ -123,6 +123,19 @@ def account(ledger):
     return ledger.open_account(next(_references))
 
 
+@pytest.fixture
+def paid(ledger, account):
+    return ledger.grant(account, 10_000_000, "paid", key="paid").seq
+
+
+@pytest.fixture
+def hold(ledger, account, clock):
+    def make(amount, key="hold", minutes=5, **what):
+        return ledger.hold(account, amount, clock.after(minutes=minutes), key=key, **what)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def references():
     return _references

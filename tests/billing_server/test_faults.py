@@ -17,8 +17,13 @@ def test_killed_database_and_killed_server_lose_and_double_nothing():
     command = [sys.executable, SCRIPT, "--points", "4", "--clients", "10"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert result["killed_database"]
-    assert result["killed_server"]
-    assert result["answers"] > 0
-    assert (result["problems"], result["still_held"]) == (0, 0)
+    *table, last = done.stdout.splitlines()
+    counts = dict(line.split() for line in table)
+    assert all(int(counts[name]) for name in ("killed_database", "killed_server", "answers"))
+    bars = json.loads(last)["bars"]
+    assert {name: bar["value"] for name, bar in bars.items()} == {
+        "points": 4,
+        "problems": 0,
+        "still_held": 0,
+    }
+    assert all(bar["ok"] for bar in bars.values())

@@ -76,6 +76,32 @@ def test_capture_names_its_rate(held, refused):
     assert "movement" in refused(COPY, **values)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"seq": 6}, "movement_follows"),
+        ({"a": -1}, "movement_follows"),
+        ({"rate": -1}, "movement_rate"),
+        ({"names": 5}, "movement_check"),
+        ({"names": 0}, "movement_check"),
+    ],
+    ids=["a gap", "no account", "no rate", "itself", "before the first"],
+)
+def test_movement_follows_what_is_there(held, refused, change, reason):
+    account = change.pop("a", held)
+    sql = f"""INSERT INTO ledger.movement SELECT {account}, :seq, kind, amount, :names, 'new',
+        request, at, run, api_key, coalesce(:rate, rate_id), gpu_ms, expires_at, reason, available,
+        held, hash FROM ledger.movement WHERE account_id = :of AND seq = 3"""
+    values = {"of": held, "seq": 5, "names": 4, "rate": None} | change
+    assert refused(sql, **values).startswith(reason)
+
+
+@pytest.mark.parametrize("column", ["available", "held", "frozen", "seq"])
+def test_balances_and_heads_are_written_by_triggers_alone(held, refused, column):
+    sql = f"UPDATE ledger.account SET {column} = {column} + 1 WHERE id = :a"
+    assert refused(sql, a=held) == "journal_immutable"
+
+
 def entries(*rows):
     values = ", ".join(f"(:a, 4, {90 + n}, 1, '{book}', {x})" for n, (book, x) in enumerate(rows))
     return f"INSERT INTO ledger.entry VALUES {values}"

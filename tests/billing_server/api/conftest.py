@@ -1,5 +1,7 @@
 """The server with a simulator, callers with keys, and visitors with cookies."""
 
+import io
+import logging
 import re
 import threading
 from uuid import uuid4
@@ -46,12 +48,16 @@ def make_app(engine, clock, simulator, settings):
 
     gateway = Gateway("sk_test_1", (SECRET,), base_url=simulator.url, retries=0)
 
-    def make(settings=settings, **other):
-        return create_app(
-            settings, **{"engine": engine, "clock": clock, "gateway": gateway} | other
-        )
+    made = []
 
-    return make
+    def make(settings=settings, **other):
+        given = {"engine": engine, "clock": clock, "gateway": gateway} | other
+        made.append(create_app(settings, **given))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["services"].hosting.runs.bells.stop()
 
 
 @pytest.fixture
@@ -64,6 +70,34 @@ def app(make_app):
 @pytest.fixture
 def parts(app):
     return app.extensions["services"]
+
+
+@pytest.fixture
+def logged():
+    """Reads what this process logs while the test runs, as it would be on standard error."""
+    import structlog
+    from dressform.billing_server import logs
+
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    logs.set_up()
+    lines = io.StringIO()
+    root.handlers[0].setStream(lines)
+    yield lines.getvalue
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def own(fresh, make_app):
+    """A server with a database that may go away."""
+    from dressform.billing_server import database
+
+    url = fresh()
+    engine = database.connect(url)
+    yield make_app(engine=engine), url
+    engine.dispose()
 
 
 class Caller:

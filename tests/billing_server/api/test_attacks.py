@@ -303,12 +303,12 @@ def test_attack_28_clock_that_jumps_loses_nothing(customer, meter, hold, rate, p
 
 
 def test_attack_30_no_call_takes_an_address_to_be_called(app, customer):
-    """There are no outgoing webhooks, and nothing else makes the server ask an address."""
+    """Nothing but webhooks, whose addresses have tests of their own, makes the server ask one."""
     schemas = app.test_client().get("/openapi.json").json["components"]["schemas"]
     taken = {
         name
         for title, schema in schemas.items()
-        if title.endswith("In")
+        if title.endswith("In") and title != "WebhookIn"
         for name in schema["properties"]
     }
     assert len(taken) > 20

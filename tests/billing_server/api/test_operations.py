@@ -1,6 +1,5 @@
 """What whoever runs the server relies on: logs, metrics, deadlines, mails, a database that goes."""
 
-import io
 import json
 import logging
 import re
@@ -14,23 +13,6 @@ import sqlalchemy as sa
 
 CREDIT = 1_000_000
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def logged():
-    """Reads what this process logs while the test runs, as it would be on standard error."""
-    import structlog
-    from dressform.billing_server import logs
-
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    logs.set_up()
-    lines = io.StringIO()
-    root.handlers[0].setStream(lines)
-    yield lines.getvalue
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def test_attack_32_logs_tell_no_secrets_and_no_addresses(
@@ -91,21 +73,12 @@ def test_metrics_count_for_the_operator_alone(app, customer, meter):
     assert app.test_client().get("/metrics").status_code == 401
     assert customer("GET", "/metrics").status_code == 403
     text = meter("GET", "/metrics").text
-    for name in ("open_holds", "overdue_holds", "unsent_mails", "people", "clock_ahead_seconds"):
+    runs = ("queued_runs", "longest_wait_seconds", "workers")
+    books = ("open_holds", "overdue_holds", "unsent_mails", "people", "clock_ahead_seconds")
+    for name in (*runs, *books):
         assert re.search(rf"^dressform_{name} [-\d.e+]+$", text, re.MULTILINE), name
     assert 'dressform_request_seconds_count{method="GET",route="/metrics"' in text
     assert customer.secret not in text
-
-
-@pytest.fixture
-def own(fresh, make_app):
-    """A server with a database that may go away."""
-    from dressform.billing_server import database
-
-    url = fresh()
-    engine = database.connect(url)
-    yield make_app(engine=engine), url
-    engine.dispose()
 
 
 def test_database_that_goes_is_waited_for(own, engine):

@@ -164,12 +164,15 @@ def test_real_configuration_is_read(bare, tmp_path):
         "STRIPE_SECRET_KEY": "sk_live_1",
         "PUBLIC_URL": "https://shop.example/",
         "SECRET_KEY": "s",
+        "RATE_LIMIT": "600/minute; 20 per 2 seconds",
+        "TICKS": "off",
     }
     settings = Settings.read(given, tmp_path)
     assert settings.stripe_webhook_secrets == ("whsec_new", "whsec_old")
     assert settings.packs == (("p", 1_500_000, 150, "eur"),)
     assert (settings.livemode, settings.tax, settings.simulated) == (True, True, False)
     assert (settings.url, settings.secret_key) == ("https://shop.example", "s")
+    assert (settings.rate_limit, settings.ticks) == ("600/minute; 20 per 2 seconds", True)
     assert Settings.read({}, tmp_path).secret_key == Settings.read({}, tmp_path).secret_key
 
 
