@@ -3,7 +3,10 @@
 import argparse
 import asyncio
 import os
+import signal
 import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ DATA = Path("~/.cache/dressform/worker")
 CACHE_GB = 50.0
 DRAIN_S = 120.0
 ACTIONS = ("calibrate",)
+WITH_PARENT = "--with-parent"
+PARENT_HELP = "end when standard input closes: for a program that starts this one"
+LAST_S = 10.0  # to end by itself when the parent is gone: the server is gone with it
 
 
 def add(commands: Any) -> None:
@@ -38,6 +44,7 @@ def add(commands: Any) -> None:
     entry.add_argument("--checkpoint", metavar="NAME", help="calibrate: one to time steps with")
     told = "on: refuse to work without bubblewrap; auto: use it where it works"
     entry.add_argument("--sandbox", choices=("auto", "on", "off"), default="auto", help=told)
+    entry.add_argument(WITH_PARENT, action="store_true", help=PARENT_HELP)
     entry.set_defaults(command=run)
 
 
@@ -46,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     from .comfyui import session
     from .comfyui.terminal import Line
 
+    if options.with_parent:
+        end_with_parent()
     url, key = ("", "") if options.action else (_server(options), _key(options.key))
     with Line() as line:
         comfyui = session.prepare(line.show)
@@ -68,6 +77,21 @@ def run(options: argparse.Namespace) -> int:
         return _calibrate(told, options.checkpoint)
     shift.run(told, _say)
     return 0
+
+
+def end_with_parent() -> None:
+    """Lets this process end when standard input does; before, it hands back what is at work."""
+    threading.Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    while os.read(0, 1024):
+        pass
+    for _ in range(2):  # the second hands the run back at once
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.5)
+    time.sleep(LAST_S)
+    os._exit(1)  # ComfyUI sees its own pipe close
 
 
 def _calibrate(options: Any, checkpoint: str | None) -> int:

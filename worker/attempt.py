@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-import errno
-import logging
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..comfyui.client import Client, Event, Execution
-from . import inputs, models, outputs, screen
-from .child import Child
+from . import blame, inputs, models, outputs, screen, texts
+from .child import Child, empty
 from .meter import Meter, loaders
+from .previews import Previews
 from .protocol import Lease, WorkerError, WorkflowError
 from .wire import AwayError, RefusedError, StaleTokenError, Wire, persistently
 
@@ -21,11 +22,10 @@ SOONEST_S = 0.25  # between two heartbeats, however little is left of the hold
 BOUNDARY_S = 60.0  # until a step ends that was asked to; then the child is killed
 REPORT_S = 10.0  # for the last word of an attempt that was handed back
 MAX_MESSAGE = 2000
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-FULL_WORDS = ("no space left on device", "disk quota exceeded", "[errno 28]", "[errno 122]")
-MEMORY_WORDS = ("out of memory", "outofmemory", "memoryerror")
-
-logger = logging.getLogger("dressform")
+# A run that lasts is told of a command at once; a short one is spared the call.
+LISTEN_AFTER_S = 0.5
+FETCH_S = 120.0  # for which files are asked for, while the server or its store is away
+UPLOAD_S = 600.0  # for which they are sent: longer, since the GPU's work is lost with them
 
 
 class FencedError(Exception):
@@ -33,7 +33,11 @@ class FencedError(Exception):
 
 
 class Attempt:
-    """Runs one lease. Its end is one of COMPLETED, FAILED, STALE, FENCED, HANDED_BACK."""
+    """Runs one lease. Its end is one of COMPLETED, FAILED, STALE, FENCED, HANDED_BACK.
+
+    Attributes:
+        broken: Whether it failed by this machine, which may fail the next one too.
+    """
 
     COMPLETED, FAILED, STALE, FENCED, HANDED_BACK = (
         "completed",
@@ -62,6 +66,9 @@ class Attempt:
         self._prompt_id = self._node = ""
         self._command = "go"
         self._ending = asyncio.Event()
+        self._urgent = asyncio.Event()  # the next heartbeat does not wait
+        self._previews = Previews(wire, lease)
+        self.broken = False
         self._handed_back = asyncio.Event()
         self._loading: frozenset[str] = frozenset()
 
@@ -72,6 +79,7 @@ class Attempt:
     async def run(self) -> str:
         """Runs the attempt to its end; afterwards nothing of it is left on this machine."""
         beat = asyncio.ensure_future(self._beat())
+        listen = asyncio.ensure_future(self._listen())
         work = asyncio.ensure_future(self._work())
         back = asyncio.ensure_future(self._handed_back.wait())
         end = None
@@ -92,7 +100,8 @@ class Attempt:
         finally:
             if end is None:
                 self._child.kill()
-            await _cancelled(beat, work, back)
+            await _cancelled(beat, listen, work, back)
+            await self._previews.close()
             self._child.lease(None)
             await self._child.wipe()
 
@@ -100,7 +109,10 @@ class Attempt:
         """Sends heartbeats until it is cancelled, or there is no use in them."""
         pause_s = 0.0
         while True:
-            await asyncio.sleep(pause_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._urgent.wait()
+            self._urgent.clear()
             sent_at = self._clock()
             left_s = self._fence_at - sent_at
             if left_s <= 0:
@@ -123,6 +135,23 @@ class Attempt:
             elif told["gpu_ms"] >= self._max_gpu_ms:
                 self._end("stop")
             pause_s = self._pause_s()
+
+    async def _listen(self) -> None:
+        """Waits for a command, which is said sooner than a heartbeat could hear of it."""
+        await asyncio.sleep(LISTEN_AFTER_S)
+        while not self._ending.is_set():
+            try:
+                command = await self._wire.command(self._lease)
+            except (AwayError, WorkerError):
+                await asyncio.sleep(RETRY_S)
+            except RefusedError:
+                return  # a server that does not know the call
+            except StaleTokenError:
+                self._urgent.set()
+                return
+            else:
+                if command != "go":
+                    self._end(command)
 
     def _pause_s(self) -> float:
         if self._meter.phase != "executing" or self._ending.is_set():
@@ -149,16 +178,19 @@ class Attempt:
     async def _work(self) -> str:
         """Runs the workflow and tells the server how it ended."""
         try:
-            files = await self._execute()
+            history = await self._execute()
             self._meter.enter("uploading")
-            told = {"outputs": [await self._upload(file) for file in files]}
+            files = await asyncio.to_thread(outputs.gather, history, self._child.base)
+            told: dict[str, Any] = {"outputs": [await self._upload(file) for file in files]}
+            told["outputs"] += texts.gather(history, self._showing())
             call = self._wire.complete
         except (StaleTokenError, asyncio.CancelledError):
             raise
         except Exception as error:  # the edge: whatever went wrong, the server hears of it
             if self._clock() >= self._fence_at:  # the child may have fenced itself first
                 raise FencedError from error
-            failure = _failure(error)
+            failure = blame.failure(error)
+            self.broken = failure.fault == WorkerError.fault
             message = str(failure).replace(str(self._child.base), "").strip()[:MAX_MESSAGE]
             told = {
                 "fault": failure.fault,
@@ -183,22 +215,22 @@ class Attempt:
                     lambda: self._wire.fail(self._lease, {**counted, **told, "message": message})
                 )
 
-    async def _execute(self) -> list[outputs.File]:
-        """Runs the workflow; returns what it put out until it ended or was stopped."""
+    async def _execute(self) -> dict[str, Any]:
+        """Runs the workflow; returns the history of what it did until it ended or was stopped."""
         provide = asyncio.ensure_future(self._provide())
         ending = asyncio.ensure_future(self._ending.wait())
         try:
             await asyncio.wait({provide, ending}, return_when=asyncio.FIRST_COMPLETED)
             if not provide.done():
-                return []
+                return {}
             prompt = provide.result()
             history = await self._follow(prompt, ending)
         finally:
             await _cancelled(provide, ending)
         if self._command == "cancel":
-            return []
-        _require_success(history, is_ending=self._ending.is_set())
-        return await asyncio.to_thread(outputs.gather, history, self._child.base)
+            return {}
+        blame.require_success(history, is_ending=self._ending.is_set())
+        return history
 
     async def _provide(self) -> dict[str, dict[str, Any]]:
         """Gets ready what the run needs; returns the prompt."""
@@ -215,9 +247,14 @@ class Attempt:
         async def fetch(url: str, take: Callable[[bytes], object], most_bytes: int) -> None:
             await self._wire.download(lease, url, take, most_bytes)
 
-        found = await self._cache.bring(lease.models, fetch)
+        async def bring() -> dict[str, Path]:
+            folder = child.base / "input"
+            await asyncio.to_thread(empty, folder)  # half a file of the try before
+            await inputs.bring(lease.inputs, folder, fetch)
+            return await self._cache.bring(lease.models, fetch)
+
+        found = await persistently(bring, FETCH_S)
         child.show({(one.folder, one.name): found[one.sha256] for one in lease.models})
-        await inputs.bring(lease.inputs, child.base / "input", fetch)
         self._loading = loaders(child.schemas)
         known = {one.name: f"{one.folder}/{one.name}" for one in child.weights}
         known |= {one.name: one.sha256 for one in lease.models}
@@ -275,7 +312,9 @@ class Attempt:
             await _cancelled(waiting)
 
     def _take(self, event: Event, prompt: dict[str, dict[str, Any]]) -> None:
-        if event.kind == "node":
+        if event.kind == "preview":
+            self._previews.take(self._node, event.data)
+        elif event.kind == "node":
             if self._node:  # what comes next says that it is done
                 self._progress[self._node] = (1.0, 1.0)
             self._node = event.node
@@ -287,10 +326,16 @@ class Attempt:
         else:
             self._progress[event.node] = (1.0, 1.0)
 
+    def _showing(self) -> set[str]:
+        schemas, graph = self._child.schemas, self._lease.workflow
+        kinds = {node: str(told.get("class_type")) for node, told in graph.items()}
+        return {n for n, kind in kinds.items() if schemas.get(kind, {}).get("output_node")}
+
     async def _upload(self, file: outputs.File) -> dict[str, str]:
         digest = await asyncio.to_thread(outputs.digest, file.path)
         told = {"node": file.node, "name": file.name, "type": file.type}
-        answer = await persistently(lambda: self._wire.upload(self._lease, digest, file.path, told))
+        send = partial(self._wire.upload, self._lease, digest, file.path, told)
+        answer = await persistently(send, UPLOAD_S)
         return {**told, "asset": answer["asset"]}
 
 
@@ -301,43 +346,6 @@ def _history(run: asyncio.Future[Execution]) -> dict[str, Any]:
         raise WorkflowError("refused", str(error)) from error
     except RuntimeError as error:
         raise WorkerError("comfyui_ended", str(error)) from error
-
-
-def _require_success(history: dict[str, Any], *, is_ending: bool) -> None:
-    status = history.get("status") or {}
-    messages = {kind: data for kind, data in status.get("messages", ())}
-    error = messages.get("execution_error")
-    if error:
-        raise _told_by_comfyui(error)
-    if is_ending:
-        return
-    if "execution_interrupted" in messages or status.get("status_str") != "success":
-        raise WorkerError("interrupted", "ComfyUI ended the run without a reason.")
-
-
-def _told_by_comfyui(error: dict[str, Any]) -> WorkflowError | WorkerError:
-    message = str(error.get("exception_message", "")).strip()
-    kind = str(error.get("exception_type", ""))
-    node = str(error.get("node_id", "")) or None
-    if any(words in message.lower() for words in FULL_WORDS):
-        return WorkerError("disk_full", "the disk of the worker is full.")
-    if any(words in f"{kind} {message}".lower() for words in MEMORY_WORDS):
-        return WorkflowError("out_of_memory", message or kind, node)
-    return WorkflowError("execution", message or kind or "a node failed.", node)
-
-
-def _failure(error: Exception) -> WorkflowError | WorkerError:
-    """Returns whose fault an error is; what nobody thought of is the worker's."""
-    if isinstance(error, WorkflowError | WorkerError):
-        return error
-    if isinstance(error, OSError) and error.errno in FULL:
-        return WorkerError("disk_full", "the disk of the worker is full.")
-    if isinstance(error, AwayError):
-        return WorkerError("download", str(error))
-    if isinstance(error, RefusedError):
-        return WorkerError("protocol", str(error))
-    logger.error("a run failed for a reason of the worker's own", exc_info=error)
-    return WorkerError("internal", f"{type(error).__name__} in the worker. Report it.")
 
 
 async def _cancelled(*tasks: asyncio.Future[Any]) -> None:

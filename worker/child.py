@@ -26,7 +26,7 @@ KEPT = frozenset(
 KEPT_PREFIXES = ("CUDA_", "HIP_", "LC_", "NVIDIA_", "PYTORCH_", "ROCR_")
 WEIGHTS_VARIABLE, WEIGHTS = "DRESSFORM_WEIGHTS", "~/.cache/dressform/weights"
 # Nothing outlives the next prompt; the usual way keeps what memory allows.
-ARGUMENTS = ("--cache-classic",)
+ARGUMENTS = ("--cache-classic", "--preview-method", "latent2rgb")
 
 
 class Child:
@@ -110,7 +110,7 @@ class Child:
 
     async def stop(self) -> None:
         """Ends it and removes its folder."""
-        if self._starting is not None and not self._starting.done():
+        if self._starting is not None:
             self.kill()
             with contextlib.suppress(RuntimeError, OSError):
                 await asyncio.shield(self._starting)
@@ -171,11 +171,7 @@ class Child:
             if folder.is_symlink() or not folder.is_dir():
                 self.kill()  # no node of a good pack does that
                 continue
-            for entry in folder.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
+            empty(folder)
 
     async def _restart(self) -> None:
         self._starting = asyncio.ensure_future(asyncio.to_thread(self._replace))
@@ -229,6 +225,15 @@ class Child:
         self.tenant: str | None = None
         self.resident: frozenset[str] = frozenset()
         self.runs = 0
+
+
+def empty(folder: Path) -> None:
+    """Removes all that a folder holds; of links not what they lead to."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def surroundings(base: Path) -> dict[str, str]:

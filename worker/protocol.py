@@ -126,10 +126,19 @@ def answer(told: Any) -> Answer:
     Raises:
         WorkerError: the server sent something else.
     """
-    command = _text(told, "command")
-    if command not in COMMANDS:
-        raise _unlike("command", " or ".join(COMMANDS), command)
-    return Answer(command, _whole(told, "max_gpu_ms"), _seconds(told, "lease_s"))
+    return Answer(command(told), _whole(told, "max_gpu_ms"), _seconds(told, "lease_s"))
+
+
+def command(told: Any) -> str:
+    """Reads what is to be done.
+
+    Raises:
+        WorkerError: the server sent something else.
+    """
+    word = _text(told, "command")
+    if word not in COMMANDS:
+        raise _unlike("command", " or ".join(COMMANDS), word)
+    return word
 
 
 def require_plain(name: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 import signal
 import socket
 import time
@@ -22,6 +23,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between tries to come to work
 # Three of four requests follow one of the same user within so long (GenTD26); later the next
 # tenant is the likelier one, and need not wait for a fresh ComfyUI.
 IDLE_S = 600.0
+ROOM_BYTES = 256 << 20  # of the disk: with less, no run is begun
 LAST_LEASE_S = 3.0  # for an answer that was on its way when the worker was told to end
 GIB = 1 << 30
 
@@ -68,8 +70,14 @@ class Shift:
         ends: How its attempts ended.
     """
 
-    def __init__(self, options: Options, say: Callable[[str], None] = lambda line: None):
-        self._options, self._say = options, say
+    def __init__(
+        self,
+        options: Options,
+        say: Callable[[str], None] = lambda line: None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ):
+        self._options, self._say, self._sleep = options, say, sleep
         self._cache = models.Cache(options.data / "models", options.cache_bytes)
         self.child = new_child(options)
         self._draining = asyncio.Event()
@@ -77,6 +85,7 @@ class Shift:
         self._fenced: Lease | None = None
         self._heartbeat_s = HEARTBEAT_S
         self._idle_since = time.monotonic()
+        self._pause_s, self._broken = FIRST_PAUSE_S, False
         self.ends: list[str] = []
 
     def drain(self) -> None:
@@ -98,20 +107,24 @@ class Shift:
                 await self.child.stop()
 
     async def _come_back(self, wire: Wire) -> None:
-        pause_s = FIRST_PAUSE_S
         while not self._draining.is_set():
             try:
                 await self._or_drain(self._begin(wire))
-                pause_s = FIRST_PAUSE_S
+                if not self._broken:  # else its next ComfyUI may end at the next run too
+                    self._pause_s = FIRST_PAUSE_S
                 await self._take_leases(wire)
             except (AwayError, WorkerError) as error:
-                self._say(f"{error} Trying again in {pause_s:.0f} s.")
+                self._say(f"{error} Trying again in {self._pause_s:.0f} s.")
             except RefusedError as error:
                 if not wire.worker:
                     raise RuntimeError(f"{error} Check --server and --key.") from error
-                self._say(f"{error} Introducing itself again in {pause_s:.0f} s.")
-            await self._or_drain(asyncio.sleep(pause_s))
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                self._say(f"{error} Introducing itself again in {self._pause_s:.0f} s.")
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Waits; each time twice as long, until something is well again."""
+        await self._or_drain(self._sleep(self._pause_s))
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     async def _begin(self, wire: Wire) -> None:
         """Has a ComfyUI before it asks for work: a worker without one would fail every run."""
@@ -128,6 +141,10 @@ class Shift:
     async def _take_leases(self, wire: Wire) -> None:
         """Takes leases until the child is gone, the server is away, or it is time to leave."""
         while self.child.alive and not self._draining.is_set():
+            if await asyncio.to_thread(self._is_full):
+                self._say(f"{self._options.data} must have {ROOM_BYTES} bytes free. Make room.")
+                await self._rest()
+                continue
             told = await self._poll(wire)
             if told is None:
                 if time.monotonic() - self._idle_since > IDLE_S:
@@ -141,9 +158,16 @@ class Shift:
             if self._draining.is_set():
                 error = WorkerError("drained", "The worker was asked to end.")
                 await self._refuse(wire, told, error)
-            elif await self._run(wire, lease) == Attempt.FENCED:
+                continue
+            attempt = Attempt(lease, wire, self.child, self._cache, heartbeat_s=self._heartbeat_s)
+            if await self._run(wire, lease, attempt) == Attempt.FENCED:
                 self._fenced = lease
                 raise AwayError("the server did not answer for half a lease.")
+            self._broken = attempt.broken
+            if not self._broken:
+                self._pause_s = FIRST_PAUSE_S
+            elif self.child.alive:  # what broke this run would break the next: others take it
+                await self._rest()
         if self._draining.is_set():
             with contextlib.suppress(AwayError, RefusedError):
                 await wire.goodbye()
@@ -166,8 +190,10 @@ class Shift:
             for task in (waiting, died, draining):
                 task.cancel()
 
-    async def _run(self, wire: Wire, lease: Lease) -> str:
-        attempt = Attempt(lease, wire, self.child, self._cache, heartbeat_s=self._heartbeat_s)
+    def _is_full(self) -> bool:
+        return shutil.disk_usage(self._options.data).free < ROOM_BYTES
+
+    async def _run(self, wire: Wire, lease: Lease, attempt: Attempt) -> str:
         self._attempt = attempt
         watch = asyncio.ensure_future(self._limit(attempt, wire))
         try:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 
@@ -18,10 +20,13 @@ TOKEN = "X-Attempt-Token"  # noqa: S105 (the name of a header)
 CALL_TIMEOUT_S = 20
 WAIT_S = 20  # for a lease, held open by the server; it allows 25
 SILENCE_S = 60  # of a transfer that stands still
+SLOWEST_BYTES_S = 64_000  # of an upload, whose silence nobody hears: slower is taken for dead
 CHUNK_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 64 << 20  # a workflow with its strokes; more is no answer of ours
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # between tries; a restart of the server takes seconds
 RETRIED = frozenset({408, 425, 429})  # and every 5xx
+UNKNOWN = frozenset({404, 405})  # a call that an older server does not have
+IS_THERE = 412  # a store that takes a file once says so when it comes again
 
 Result = TypeVar("Result")
 
@@ -37,6 +42,8 @@ class StaleTokenError(Exception):
 class RefusedError(Exception):
     """The server understood and refuses: another try changes nothing."""
 
+    status = 0
+
 
 class Wire:
     """Calls of one worker to one server; an asynchronous context manager."""
@@ -45,6 +52,7 @@ class Wire:
         self.url = _address(url)
         self._key = key
         self.worker = ""
+        self._asks_where = True
 
     async def __aenter__(self) -> "Wire":
         self._session = aiohttp.ClientSession(
@@ -79,16 +87,39 @@ class Wire:
         answer = await self._json("POST", f"/runs/{lease.run}/heartbeat", body, timeout_s)
         return protocol.answer(answer)
 
+    async def command(self, lease: Lease, wait_s: float = WAIT_S) -> str:
+        """Waits for a command, which is told at once; `go` where none came."""
+        body = {"token": lease.token, "wait_s": wait_s}
+        answer = await self._json("POST", f"/runs/{lease.run}/wait", body, wait_s + CALL_TIMEOUT_S)
+        return protocol.command(answer)
+
+    async def preview(self, lease: Lease, node: str, data: bytes, timeout_s: float) -> None:
+        """Shows how far the picture of a node is."""
+        headers = {TOKEN: lease.token, "X-Node": quote(node, safe=":")}
+        path = f"/runs/{lease.run}/preview"
+        await self._json("POST", path, data, timeout_s=timeout_s, headers=headers)
+
     async def upload(
         self, lease: Lease, digest: str, path: Path, told: dict[str, str]
     ) -> dict[str, Any]:
-        """Uploads an output of the attempt; the same again is answered the same."""
+        """Uploads an output of the attempt to where the server says; the same again does nothing.
+
+        The key and the token go to the server alone, not to a store that it names.
+        """
+        if self._asks_where:
+            asked = {**told, "blake3": digest, "bytes": path.stat().st_size}
+            place = await self._where(lease, asked)
+            if place.get("url"):
+                await self._send(place["url"], place.get("headers") or {}, path)
+            if place.get("asset"):
+                return place
+            self._asks_where = False  # this server has no such store
         with path.open("rb") as body:
             return await self._json(
                 "PUT",
                 f"/runs/{lease.run}/outputs/{digest}",
                 body,
-                timeout_s=None,
+                timeout_s=_longest_s(path),
                 params=told,
                 headers={TOKEN: lease.token},
             )
@@ -129,6 +160,25 @@ class Wire:
                         "download", f"a file must have {most_bytes} bytes, got more. Report it."
                     )
                 take(chunk)
+
+    async def _where(self, lease: Lease, asked: dict[str, Any]) -> dict[str, Any]:
+        path = f"/runs/{lease.run}/outputs/url"
+        try:
+            return await self._json("POST", path, asked, headers={TOKEN: lease.token})
+        except RefusedError as error:
+            if error.status in UNKNOWN:
+                return {}
+            raise
+
+    async def _send(self, url: str, headers: dict[str, str], path: Path) -> None:
+        told = {"headers": headers, "own": False, "timeout_s": _longest_s(path)}
+        with path.open("rb") as body:
+            try:
+                async with self._request("PUT", _address(url), data=body, **told):
+                    pass
+            except RefusedError as error:
+                if error.status != IS_THERE:
+                    raise
 
     async def _json(
         self,
@@ -184,13 +234,21 @@ class Wire:
             ) from error
 
 
-async def persistently(call: Callable[[], Awaitable[Result]]) -> Result:
-    """Calls until the server answers; whoever has no more time cancels it."""
-    pause_s = FIRST_PAUSE_S
+async def persistently(
+    call: Callable[[], Awaitable[Result]], longest_s: float = math.inf
+) -> Result:
+    """Calls until the server answers; whoever has no more time cancels it.
+
+    Raises:
+        AwayError: it has not for so long.
+    """
+    pause_s, until = FIRST_PAUSE_S, time.monotonic() + longest_s
     while True:
         try:
             return await call()
         except AwayError:
+            if time.monotonic() + pause_s > until:
+                raise
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -206,7 +264,9 @@ async def _require_good(answer: aiohttp.ClientResponse, url: str) -> None:
     sentence = f"{urlsplit(url).path} must be answered, got status {status}: {detail[:300]}"
     if status in RETRIED or status >= 500:
         raise AwayError(sentence)
-    raise RefusedError(sentence)
+    error = RefusedError(sentence)
+    error.status = status
+    raise error
 
 
 def _problem(text: str) -> tuple[str, str]:
@@ -229,6 +289,10 @@ async def _limited(answer: aiohttp.ClientResponse) -> bytes:
         if len(text) > MAX_ANSWER_BYTES:
             raise RefusedError(f"an answer must stay under {MAX_ANSWER_BYTES} bytes, got more.")
     return bytes(text)
+
+
+def _longest_s(path: Path) -> float:
+    return SILENCE_S + path.stat().st_size / SLOWEST_BYTES_S
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

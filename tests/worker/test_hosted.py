@@ -97,7 +97,10 @@ async def work(shift, parts, seen):
         photo, _ = hosting.assets.upload(account, [PHOTO.read_bytes()], "photo.jpg")
         seen.made = await ended(submit(cutout(photo.id), "cutout"))
         found = hosting.assets.of_run(account, seen.made.id)
-        seen.pictures = [hosting.assets.path(one).read_bytes() for one in found]
+        texts = [one for one in found if one.kind == "text"]
+        seen.texts = [hosting.assets.path(one).read_text() for one in texts]
+        pictures = [one for one in found if one.kind != "text"]
+        seen.pictures = [hosting.assets.path(one).read_bytes() for one in pictures]
         seen.failed = await ended(submit(FAILING, "failing"))
         id_ = submit(slow(1), "canceled")
         await until(lambda: get(id_).gpu_ms > 0)
@@ -138,6 +141,8 @@ def test_run_is_charged_what_it_used_and_gives_its_pictures(day):
     assert len(day.pictures) == 4  # two saved ones, and what the nodes show of them
     kinds = {Image.open(io.BytesIO(data)).format for data in day.pictures}
     assert kinds == {"PNG", "JPEG"}
+    [warning] = day.texts  # what a node says reaches the customer too
+    assert warning.endswith("Use a larger photo or a smaller canvas_px.")
 
 
 def test_failure_of_the_workflow_is_told_and_free(day):

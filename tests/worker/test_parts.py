@@ -311,3 +311,32 @@ def test_command_needs_a_server_and_a_key(capsys, monkeypatch):
     assert "--server is required" in capsys.readouterr().err
     assert cli.main(["worker", "--server", "https://example.com"]) == 1
     assert "--key or DRESSFORM_WORKER_KEY is required" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["to the server", "to a store"])
+def test_upload_that_stands_still_is_given_up(tmp_path, monkeypatch, where):
+    """Nobody is told that a connection is dead: the bytes only stop being taken."""
+    monkeypatch.setattr("dressform.worker.wire.SILENCE_S", 0.3)
+    monkeypatch.setattr("dressform.worker.wire.SLOWEST_BYTES_S", 1e9)
+    (tmp_path / "large.bin").write_bytes(bytes(32 << 20))  # more than the system buffers
+
+    async def main():
+        over = asyncio.Event()
+
+        async def take(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"POST"):
+                to = {"url": url + "/store", "asset": "a"} if where == "to a store" else {}
+                told = json.dumps(to).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+            await over.wait()
+            writer.close()
+
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, Wire(url, "df_key") as wire:
+            with pytest.raises(AwayError):
+                await wire.upload(LEASE, "d", tmp_path / "large.bin", {"name": "large.bin"})
+            over.set()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
