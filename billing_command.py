@@ -1,6 +1,7 @@
 """`dressform serve`, `ledger` and `payments`: the billing server from the command line."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ def add(commands: Any) -> None:
     entry.add_argument("--port", type=_port, default=PORT, metavar="N", help="0: any that is free")
     entry.add_argument("--data", type=Path, metavar="DIR", help="of secret, mails and database")
     entry.add_argument("--admin", default="admin@localhost", metavar="EMAIL", help="the first one")
+    told = "also run workflows on this machine, in a real ComfyUI (docs/hosting.md)"
+    entry.add_argument("--with-worker", action="store_true", help=told)
     entry.set_defaults(command=_serve)
 
     entry = commands.add_parser("ledger", help="check the books of the billing server")
@@ -28,13 +31,47 @@ def add(commands: Any) -> None:
     )
     entry.set_defaults(command=_payments)
 
+    entry = commands.add_parser("backup", help="copy the billing server's database and files")
+    entry.add_argument("folder", type=Path, metavar="FOLDER", help="gets a folder for each backup")
+    entry.add_argument("--data", type=Path, metavar="DIR", help="of the server")
+    entry.set_defaults(command=_backup)
+
+    entry = commands.add_parser("restore", help="make a billing server of a backup")
+    entry.add_argument("backup", type=Path, metavar="BACKUP")
+    entry.add_argument("--data", type=Path, required=True, metavar="DIR", help="empty, or new")
+    entry.set_defaults(command=_restore)
+
 
 def _serve(options: argparse.Namespace) -> int:
     from .billing_server import serve
 
-    where = {"admin": options.admin, "say": _say}
+    where = {"admin": options.admin, "say": _say, "beside": None}
+    if options.with_worker:
+        from . import local_worker
+
+        where["beside"] = lambda parts, url: local_worker.beside(parts, url, _say)
     serve.serve(options.host, options.port, options.data, **where)
     return 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from .billing_server import backup, embedded
+
+    data = options.data or embedded.default_folder().parent
+    made = backup.make(options.folder, data, os.environ.get("DATABASE_URL"))
+    _say(f"{made.path}: {made.files} files, {made.bytes / 1e6:.1f} MB, tables {made.revision}")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from .billing_server import backup, ledger_report
+    from .billing_server.ledger import Ledger
+
+    engine = backup.restore(options.backup, options.data, os.environ.get("DATABASE_URL"))
+    report = Ledger(engine).verify()
+    engine.dispose()
+    _say(ledger_report.text(report))
+    return 1 if report.problems else 0
 
 
 def _ledger(_: argparse.Namespace) -> int:

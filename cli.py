@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     entry = commands.add_parser("comfyui", help="get a ComfyUI that can run; print its path")
+    told = worker_command.PARENT_HELP
+    entry.add_argument(worker_command.WITH_PARENT, action="store_true", help=told)
     entry.set_defaults(command=_comfyui)
 
     entry = commands.add_parser("doctor", help="say what is missing and how to get it")
@@ -327,6 +329,8 @@ def _comfyui(options: argparse.Namespace) -> int:
     from .comfyui import session
     from .comfyui.terminal import Line
 
+    if options.with_parent:
+        worker_command.end_with_parent()
     with Line() as line:
         path = session.prepare(line.show)
     print(path)

@@ -16,6 +16,8 @@ REQUEST_TIMEOUT_S = 120  # /object_info of a server with many packs takes second
 SILENCE_S = 2.0  # a socket that says nothing may have lost the end: the history is asked
 LOST_S = 30.0  # a prompt that is neither queued nor in the history for so long is lost
 CHUNK_BYTES = 1 << 20
+# A binary message begins with its kind, 1 for a preview, and that of the picture (protocol.py).
+PREVIEW, PREVIEW_HEAD_BYTES = b"\0\0\0\1", 8
 
 Prompt = dict[str, dict[str, Any]]
 
@@ -24,15 +26,17 @@ class Event(NamedTuple):
     """Something that the server said about a prompt.
 
     Attributes:
-        kind: `cached`, `node` (it runs now), `progress` or `executed`.
-        node: The node's id.
+        kind: `cached`, `node` (it runs now), `progress`, `executed` or `preview`.
+        node: The node's id; empty for a preview, which is of the node that runs.
         value, maximum: Steps, for `progress`.
+        data: A picture in JPEG or PNG, for `preview`.
     """
 
     kind: str
     node: str
     value: float = 0
     maximum: float = 0
+    data: bytes = b""
 
 
 class Execution(NamedTuple):
@@ -345,8 +349,8 @@ def title(prompt: Prompt, node: str) -> str:
     return f"{name} (node {node})" if name else f"node {node}"
 
 
-async def _received(socket: aiohttp.ClientWebSocketResponse) -> dict | None:
-    """Returns the next JSON message; None after silence or the end of the socket."""
+async def _received(socket: aiohttp.ClientWebSocketResponse) -> dict | bytes | None:
+    """Returns the next message, JSON or bytes; None after silence or the end of the socket."""
     try:
         message = await socket.receive(SILENCE_S)
     except TimeoutError:
@@ -354,13 +358,17 @@ async def _received(socket: aiohttp.ClientWebSocketResponse) -> dict | None:
     if message.type == aiohttp.WSMsgType.TEXT:
         return json.loads(message.data)
     if message.type == aiohttp.WSMsgType.BINARY:
-        return {}  # a preview
+        return message.data
     await socket.close()
     return None
 
 
-def _tell(message: dict, prompt_id: str, on_event: Callable[[Event], None]) -> bool:
+def _tell(message: dict | bytes, prompt_id: str, on_event: Callable[[Event], None]) -> bool:
     """Passes a message on as events; tells whether it announced the end of the prompt."""
+    if isinstance(message, bytes):
+        if message.startswith(PREVIEW):
+            on_event(Event("preview", "", data=message[PREVIEW_HEAD_BYTES:]))
+        return False
     kind, data = message.get("type"), message.get("data") or {}
     if data.get("prompt_id") != prompt_id:
         return False

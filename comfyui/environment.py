@@ -28,7 +28,9 @@ import launch
 sys.path.pop(0)
 sys.meta_path.insert(0, launch.TorchaudioWithoutItsLibrary())
 import torch, torchvision, torchaudio
-print(json.dumps({"torch": torch.__version__, "cuda": torch.cuda.is_available()}))
+cuda = torch.cuda.is_available()
+device = torch.cuda.get_device_name(0) if cuda else "cpu"
+print(json.dumps({"torch": torch.__version__, "cuda": cuda, "device": device}))
 """
 
 Notify = Callable[[str], None]
@@ -101,7 +103,7 @@ def missing(found: dict[str, str | None]) -> list[list[str]]:
 
 
 def probe() -> dict:
-    """Imports the three in a child; returns torch's version and whether it sees CUDA.
+    """Imports the three in a child; returns torch's version, its device, whether it sees CUDA.
 
     Raises:
         RuntimeError: they cannot be imported together.

@@ -13,6 +13,7 @@ TRIAL_TIMEOUT_S = 20
 # Homes, sockets of services, everybody's temporary files: not there for the child.
 HIDDEN = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108
 DEVICES = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/dxg")
+SERVER = "DRESSFORM_DATA"  # names the data of a billing server on this machine: its secrets
 READ_ONLY = ("models", "custom_nodes")  # of its own folder: what it runs and loads
 
 
@@ -33,9 +34,9 @@ def bubblewrap() -> str | None:
 def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[str]:
     """Returns what is put before the command of a ComfyUI.
 
-    It sees the system and `seen` read-only, of the folder around its own nothing; it writes into
-    its own alone, sees no process but its own, and ends with its parent. It keeps the network:
-    the parent speaks to it over loopback.
+    It sees the system and `seen` read-only, of the folder around its own and of a server's data
+    nothing; it writes into its own alone, sees no process but its own, and ends with its parent. It
+    keeps the network: the parent speaks to it over loopback.
 
     Args:
         bwrap: Path of the program.
@@ -49,7 +50,7 @@ def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[s
     for pattern in DEVICES:
         for device in sorted(glob.glob(pattern)):
             command += ["--dev-bind-try", device, device]
-    for folder in (*HIDDEN, str(base.parent)):
+    for folder in (*HIDDEN, os.environ.get(SERVER, ""), str(base.parent)):
         if os.path.isdir(folder) and not os.path.islink(folder):
             command += ["--tmpfs", folder]
     interpreter = (sys.prefix, sys.base_prefix, Path(sys.executable).resolve().parent)

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import hint_routes, served
+from . import cloud_routes, hint_routes, served
 from .agnostic import MakeAgnosticMask
 from .compare import Compare
 from .drawing import DrawHints
@@ -10,6 +10,7 @@ from .engine_settings import EngineSettings, LoadEngineLora
 from .folder import LoadFolder
 from .ghost import MakeGhostMannequin
 from .hints import ProposeHints
+from .hosted import HostedTryOn, HostedWorkflow
 from .lint import LintPhoto
 from .mannequin import ParsePhoto, RemoveMannequin
 from .model_photo import MakeModelPhoto
@@ -43,6 +44,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     RepairVeil,
     Sweep,
     Compare,
+    HostedTryOn,
+    HostedWorkflow,
 )
 
 
@@ -50,6 +53,7 @@ class DressformExtension(ComfyExtension):
     async def on_load(self) -> None:
         served.serve()
         hint_routes.serve()
+        cloud_routes.serve()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return list(NODES)

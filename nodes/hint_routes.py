@@ -116,9 +116,9 @@ def refit(content: dict) -> dict:
 def _answer(work: Callable[[dict], dict]) -> Callable:
     async def answer(request: web.Request) -> web.Response:
         try:
-            body = await _body_of(request)
+            body = await body_of(request)
             loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(_worker, lambda: work(_parsed(body)))
+            result = await loop.run_in_executor(_worker, lambda: work(parsed(body)))
         except Refused as refusal:
             told = {"code": refusal.code, "error": refusal.sentence}
             return web.json_response(told, status=refusal.status)
@@ -127,26 +127,27 @@ def _answer(work: Callable[[dict], dict]) -> Callable:
     return answer
 
 
-async def _body_of(request: web.Request) -> bytes:
+async def body_of(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
     """Reads no more than may come; ComfyUI itself would take a hundred megabytes."""
     body = bytearray()
-    too_large = (request.content_length or 0) > MAX_BODY_BYTES
+    too_large = (request.content_length or 0) > limit
     if not too_large:
         async for chunk in request.content.iter_chunked(CHUNK_BYTES):
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
+            if len(body) > limit:
                 too_large = True
                 break
     if too_large:
         raise Refused(
             413,
             "body-too-large",
-            f"a request must have at most {MAX_BODY_BYTES} bytes, got more. Draw fewer strokes.",
+            f"a request must have at most {limit} bytes, got more. Draw fewer strokes.",
         )
     return bytes(body)
 
 
-def _parsed(body: bytes) -> dict:
+def parsed(body: bytes) -> dict:
+    """Reads the JSON object of a request."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

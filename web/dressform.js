@@ -3,6 +3,7 @@
 
 // @ts-ignore (served by ComfyUI)
 import { app } from "../../scripts/app.js";
+import { cloudExtension } from "./cloud.js";
 import { createServer } from "./server.js";
 import { textsFor } from "./texts.js";
 import { DrawingWidget, MIN_HEIGHT_PX } from "./widget.js";
@@ -101,3 +102,5 @@ app.registerExtension({
       drawingWidget(node, name),
   }),
 });
+
+app.registerExtension(cloudExtension(app, app.extensionManager?.setting?.get("Comfy.Locale")));

@@ -372,7 +372,7 @@ class TestBody:
 
         names = []
         monkeypatch.setattr(
-            routes, "_parsed", lambda body: names.append(threading.current_thread().name) or {}
+            routes, "parsed", lambda body: names.append(threading.current_thread().name) or {}
         )
 
         class Request:

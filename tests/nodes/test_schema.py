@@ -30,6 +30,8 @@ IDS = {
     "DressformRepairVeil": "Repair Veil",
     "DressformSweep": "Sweep Settings",
     "DressformCompare": "Compare Versions",
+    "DressformHostedTryOn": "Try On (Hosted)",
+    "DressformHostedWorkflow": "Run Workflow (Hosted)",
 }
 # Saved workflows store widget values by position: this list is only ever appended to.
 WIDGETS = {
@@ -80,6 +82,16 @@ WIDGETS = {
     "DressformRepairVeil": ["amount"],
     "DressformSweep": ["grid", "name", "seed_input", "seeds", "photo_input", "scenes"],
     "DressformCompare": ["scenes", "gates", "targets", "claim", "name"],
+    "DressformHostedTryOn": [
+        "engine",
+        "region",
+        "usage",
+        "prompt",
+        "seed",
+        "steps",
+        "max_cost",
+    ],
+    "DressformHostedWorkflow": ["workflow", "result_node", "seed", "max_cost"],
 }
 MAX_TOOLTIP = 160
 

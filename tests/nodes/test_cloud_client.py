@@ -1,0 +1,349 @@
+"""The client of the hosted server against one that misbehaves, and runs that outlive trouble."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+sys.path.append(str(Path(__file__).parent))  # modules of no package
+from pretend_server import Server, problem, told
+
+KEY = "df_secret_key_abcd"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}}
+
+
+@pytest.fixture
+def client(nodes):
+    from dressform.nodes import cloud_client
+
+    return cloud_client
+
+
+@pytest.fixture
+def play(client):
+    """A function that runs `act(server, client)` with a server of its own."""
+
+    def run(act):
+        async def main():
+            async with Server() as server, client.Client(server.url, KEY) as one:
+                return await act(server, one)
+
+        return asyncio.run(main())
+
+    return run
+
+
+class TestACall:
+    def test_is_refused_in_the_servers_words(self, play, client):
+        async def act(server, one):
+            server.answers["POST /api/v2/jobs"] = problem(402, "insufficient_credits")
+            with pytest.raises(client.CloudError, match=r"It is required\. Do it\.") as caught:
+                await one.call("POST", "/api/v2/jobs", {}, once="k")
+            assert (caught.value.status, caught.value.code) == (402, "insufficient_credits")
+            assert not caught.value.passes
+            assert server.asked[0][1]["Authorization"] == f"Bearer {KEY}"
+            assert server.asked[0][1]["Idempotency-Key"] == "k"
+
+        play(act)
+
+    @pytest.mark.parametrize("status", [301, 302, 307, 308])
+    def test_is_never_led_elsewhere(self, play, client, status):
+        async def act(server, one):
+            async def lead(_):
+                return web.Response(status=status, headers={"Location": f"{server.url}/secret"})
+
+            server.answers["GET /api/v1/balance"] = lead
+            with pytest.raises(client.CloudError):
+                await one.call("GET", "/api/v1/balance")
+            assert server.words() == ["GET /api/v1/balance"]
+
+        play(act)
+
+    @pytest.mark.parametrize("content", [b"<html>", b"[1]", b"[" * 100_000, b'"text"'])
+    def test_that_answers_in_another_language_is_no_server_of_ours(self, play, client, content):
+        async def act(server, one):
+            async def answer(_):
+                return web.Response(body=content)
+
+            server.answers["GET /api/v1/balance"] = answer
+            with pytest.raises(client.CloudError) as caught:
+                await one.call("GET", "/api/v1/balance")
+            assert caught.value.code == "no-server"
+
+        play(act)
+
+    def test_that_answers_without_end_is_cut_off(self, play, client, monkeypatch):
+        monkeypatch.setattr(client, "MAX_JSON_BYTES", 1000)
+
+        async def act(server, one):
+            server.answers["GET /x"] = told({"x": "y" * 2000})
+            with pytest.raises(client.CloudError, match="at most 1000 bytes"):
+                await one.call("GET", "/x")
+
+        play(act)
+
+    def test_that_nobody_answers_may_succeed_later(self, client):
+        async def main():
+            async with client.Client("http://127.0.0.1:9", KEY) as one:
+                with pytest.raises(client.CloudError) as caught:
+                    await one.call("GET", "/x")
+                assert caught.value.code == "unreachable"
+                assert caught.value.passes
+                assert KEY not in str(caught.value)
+
+        asyncio.run(main())
+
+    def test_takes_no_proxy_from_the_environment(self, play, monkeypatch):
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+        async def act(server, one):
+            server.answers["GET /x"] = told({"a": 1})
+            return await one.call("GET", "/x")
+
+        assert play(act) == {"a": 1}
+
+
+class TestAnUpload:
+    def test_sends_nothing_that_the_server_has(self, play):
+        pytest.importorskip("blake3")
+
+        async def act(server, one):
+            server.answers["POST /api/v2/assets/from-hash"] = told({"id": "a-1"}, 201)
+            assert await one.upload(PNG, "input.png") == "a-1"
+            assert server.words() == ["POST /api/v2/assets/from-hash"]
+
+        play(act)
+
+    def test_sends_what_it_has_not(self, play):
+        async def act(server, one):
+            server.answers["POST /api/v2/assets"] = told({"id": "a-2"}, 201)
+            assert await one.upload(PNG, "input.png") == "a-2"
+            assert PNG in server.asked[-1][2]
+
+        play(act)
+
+
+class TestAFile:
+    def collect(self, play, client, location, *, limit=1000):
+        async def act(server, one):
+            async def lead(_):
+                place = location.replace("HERE", server.url)
+                return web.Response(status=302, headers={"Location": place})
+
+            async def data(_):
+                return web.Response(body=PNG)
+
+            server.answers["GET /api/v2/assets/a/content"] = lead
+            server.answers["GET /store"] = data
+            try:
+                return b"".join([c async for c in one.content("a", limit)]), server.asked
+            except client.CloudError as error:
+                return error, server.asked
+
+        return play(act)
+
+    def test_in_a_store_is_fetched_without_the_key(self, play, client):
+        data, asked = self.collect(play, client, "HERE/store")
+        assert data == PNG
+        assert "Authorization" in asked[0][1]
+        assert "Authorization" not in asked[1][1]
+
+    @pytest.mark.parametrize(
+        "location",
+        ["http://169.254.169.254/latest", "http://example.com/x", "file:///etc/passwd", "", "//x"],
+    )
+    def test_is_fetched_from_nowhere_else(self, play, client, location):
+        error, asked = self.collect(play, client, location)
+        assert error.code == "no-server"
+        assert len(asked) == 1
+
+    def test_of_private_networks_is_refused_to_a_public_server(self, client):
+        async def main():
+            with pytest.raises(OSError, match="a public address is required"):
+                await client._PublicOnly().resolve("localhost", 443)
+
+        asyncio.run(main())
+
+    def test_that_is_too_large_is_cut_off(self, play, client):
+        error, _ = self.collect(play, client, "HERE/store", limit=10)
+        assert error.code == "too_large"
+
+    @pytest.mark.parametrize("name", ["../x", "a/b", "", "a?b", None, "a" * 101, "%2e%2e"])
+    def test_has_an_id_that_leads_nowhere_else(self, client, name):
+        with pytest.raises(client.CloudError):
+            client.segment(name)
+
+
+def test_events_are_read_whatever_way_they_are_cut(play):
+    text = ': hello\n\nid: 1\nevent: progress\ndata: {"value": 0.5}\r\n\r\nevent: other\n\n'
+    text += 'id: 2\nevent: status\ndata: {"status":\ndata:  "queued"}\n\nid: 3\ndata: {"cut"'
+
+    async def act(server, one):
+        async def stream(request):
+            answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await answer.prepare(request)
+            for at in range(0, len(text), 7):
+                await answer.write(text[at : at + 7].encode())
+                await asyncio.sleep(0)
+            return answer
+
+        server.answers["GET /api/v2/jobs/j/events"] = stream
+        found = [event async for event in one.events("j", "0")]
+        assert server.asked[0][1]["Last-Event-ID"] == "0"
+        return found
+
+    first, second = play(act)
+    assert first == ("1", "progress", {"value": 0.5})
+    assert second == ("2", "status", {"status": "queued"})
+
+
+class TestARun:
+    @pytest.fixture
+    def account(self, nodes, tmp_path, monkeypatch):
+        import folder_paths
+        from dressform.nodes import cloud_account
+
+        for kind in ("input", "temp", "output", "user"):
+            (tmp_path / kind).mkdir()
+            monkeypatch.setattr(folder_paths, f"{kind}_directory", str(tmp_path / kind))
+        return cloud_account
+
+    @pytest.fixture
+    def follow(self, account, monkeypatch):
+        """A function that runs `act(server, runs, heard)` with a connected account."""
+        from dressform.nodes import cloud_runs
+
+        monkeypatch.setattr(cloud_runs, "POLL_S", 0.02)
+        monkeypatch.setattr(cloud_runs, "PAUSES_S", (0.02,))
+
+        def run(act):
+            async def main():
+                heard = []
+                runs = cloud_runs.Runs(lambda name, view: heard.append(view))
+                async with Server() as server:
+                    account.keep(account.Account(server.url, KEY))
+                    await act(server, runs, heard)
+
+            asyncio.run(main())
+
+        return run
+
+    async def until(self, holds):
+        async with asyncio.timeout(10):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+    def start(self, runs, account, **more):
+        usual = {"label": "w", "client": "me", "titles": {}, "gpu_class": "", "at_most": 5.0}
+        return runs.start(account.load(), GRAPH, **{**usual, **more})
+
+    def job(self, status, **more):
+        billing = {"held_micro": 0, "charged_micro": 420_000, "explanation": "because"}
+        return {"id": "j", "status": status, "billing": billing, "outputs": [], **more}
+
+    def test_is_sent_again_under_the_same_key_until_it_is_known(self, follow, account):
+        async def act(server, runs, heard):
+            server.answers["POST /api/v2/jobs"] = problem(503, "database_away")
+            run = self.start(runs, account)
+            await self.until(lambda: server.words().count("POST /api/v2/jobs") > 2)
+            assert run.away == "database_away"
+            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
+            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded"))
+            await self.until(lambda: run.ended)
+            keys = {head["Idempotency-Key"] for what, head, _ in server.asked if "POST" in what}
+            assert len(keys) == 1
+            assert (run.state, run.cost, run.away) == ("succeeded", 0.42, "")
+
+        follow(act)
+
+    def test_that_is_canceled_before_it_is_sent_is_never_sent(self, follow, account):
+        async def act(server, runs, heard):
+            account.forget()
+            run = runs.start(
+                account.Account(server.url, KEY), GRAPH, label="", client="", titles={}
+            )
+            await self.until(lambda: run.away == "not-connected")
+            account.keep(account.Account(server.url, KEY))
+            runs.cancel(run.id)
+            await self.until(lambda: run.ended)
+            assert run.state == "canceled"
+            assert server.asked == []
+
+        follow(act)
+
+    def test_tells_the_server_what_it_may_cost(self, follow, account):
+        async def act(server, runs, heard):
+            error = {"code": "max_cost", "message": "It would have cost more than allowed."}
+            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
+            server.answers["GET /api/v2/jobs/j"] = told(self.job("failed", error=error))
+            run = self.start(runs, account, at_most=1.25)
+            await self.until(lambda: run.ended)
+            (sent,) = [data for what, _, data in server.asked if what == "POST /api/v2/jobs"]
+            assert json.loads(sent)["max_micro"] == 1_250_000
+            assert (run.state, run.error["code"]) == ("failed", "max_cost")
+
+        follow(act)
+
+    def test_that_a_restart_cut_off_is_fetched(self, follow, account):
+        from dressform.nodes import cloud_runs
+
+        async def act(server, runs, heard):
+            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
+            server.answers["GET /api/v2/jobs/j"] = told(self.job("running"))
+            run = self.start(runs, account)
+            await self.until(lambda: run.state == "running")
+            for task in runs._tasks.values():
+                task.cancel()  # as when ComfyUI stops
+            output = {"id": "o", "node_id": "1", "name": "a.png", "type": "image"}
+            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded", outputs=[output]))
+
+            async def data(_):
+                return web.Response(body=PNG)
+
+            server.answers["GET /api/v2/assets/o/content"] = data
+            again = cloud_runs.Runs(lambda name, view: None)
+            assert [one["id"] for one in again.list()] == [run.id]
+            await self.until(lambda: again.list()[0]["ended"])
+            (file,) = again.list()[0]["files"]
+            assert (file["node"], file["filename"]) == ("1", "a.png")
+            assert len([what for what in server.words() if what == "POST /api/v2/jobs"]) == 1
+
+        follow(act)
+
+    def test_whose_answer_a_restart_lost_is_found_by_its_label(self, follow, account):
+        from dressform.nodes import cloud_runs
+
+        async def act(server, runs, heard):
+            async def never(_):
+                await asyncio.sleep(60)
+
+            server.answers["POST /api/v2/jobs"] = never
+            run = self.start(runs, account)
+            await self.until(lambda: "POST /api/v2/jobs" in server.words())
+            for task in runs._tasks.values():
+                task.cancel()
+            server.answers["GET /api/v2/jobs"] = told({"jobs": [{"id": "j"}]})
+            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded"))
+            again = cloud_runs.Runs(lambda name, view: None)
+            again.list()
+            await self.until(lambda: again.list()[0]["ended"])
+            assert again.list()[0]["state"] == "succeeded"
+            assert again.list()[0]["id"] == run.id
+
+        follow(act)
+
+    def test_keeps_no_secret_in_what_it_tells_and_writes(self, follow, account):
+        async def act(server, runs, heard):
+            server.answers["POST /api/v2/jobs"] = problem(422, "invalid_workflow")
+            run = self.start(runs, account)
+            await self.until(lambda: run.ended)
+            assert run.error["code"] == "invalid_workflow"
+            written = (account.folder() / "runs.json").read_text()
+            assert KEY not in json.dumps(heard) + written + json.dumps(runs.list())
+
+        follow(act)
