@@ -1,4 +1,4 @@
-# make demo | test | check | format | clean. CONTRIBUTING.md has the raw commands for people without make.
+# make demo | serve | test | check | format | clean. CONTRIBUTING.md has the raw commands for people without make.
 # PYTHON names the interpreter for .venv: make demo PYTHON=python3.12
 
 PYTHON ?= $(shell command -v python3.11 2>/dev/null || command -v python3 2>/dev/null || echo python)
@@ -8,13 +8,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PYTEST_ARGUMENTS ?=
+SERVE_ARGUMENTS ?=
 # macOS has none, and does without.
 FLOCK := $(shell command -v flock >/dev/null 2>&1 && echo flock Makefile)
 
-.PHONY: demo test check format install clean
+.PHONY: demo serve test check format install clean
 
 demo: $(STAMP)
 	@"$(BIN)/python" -m dressform.cli demo --out out/demo
+
+serve: $(STAMP)
+	@"$(BIN)/python" -m dressform.cli serve --with-worker $(SERVE_ARGUMENTS)
 
 test: $(STAMP)
 	@"$(BIN)/python" -m dressform.cli comfyui

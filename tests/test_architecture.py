@@ -27,6 +27,7 @@ COMFYUI_MODULES = {
 }
 HEAVY = {"torch", "torchvision", "diffusers", "transformers"}
 MAX_LINES = 400
+STARTERS = {"embedded.py", "local_worker.py"}  # of PostgreSQL; of the worker beside a server
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ALL_FILES = [*FILES, *sorted(ROOT.glob("*.py"))]
@@ -112,10 +113,10 @@ def test_nothing_is_evaluated_or_hidden(path):
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in ALL_FILES if p.parts[-2] != "comfyui" and p.name != "embedded.py"],
+    [p for p in ALL_FILES if p.parts[-2] != "comfyui" and p.name not in STARTERS],
     ids=name,
 )
-def test_only_the_drivers_of_comfyui_and_postgresql_start_processes(path):
+def test_only_the_drivers_of_comfyui_postgresql_and_worker_start_processes(path):
     """ComfyUI loads the rest, and the registry forbids pip at run time."""
     assert "subprocess" not in {module for _, module in imports(path)}
 
