@@ -1,7 +1,7 @@
 """The worker itself (billing.md, 6.B): what listens, what is asked, what is left, what is killed.
 
 Elsewhere: the sandbox and read-only models in test_sandbox.py, Manager and ports of the real
-ComfyUI in test_real.py, weights in test_attacks.py (7, 14) and test_own_weights.py.
+ComfyUI in test_real.py, weights (7, 14) in test_attacks_files.py and test_own_weights.py.
 """
 
 import asyncio
