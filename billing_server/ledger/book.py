@@ -248,6 +248,13 @@ class Ledger:
             raise answer
         return answer
 
+    def tell(self, account: int, error: LedgerError) -> None:
+        """Tells what a refusal set off, where the caller's transaction went with it."""
+        alerts = [(account, one) for one in error.alerts]
+        with answering(), self._engine.begin() as connection:
+            driver: Any = connection.connection.driver_connection
+            store.write(driver, (), alerts, self._clock(), commit=False)
+
     # Reading
 
     def balance(self, account: int) -> Balance:

@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from .. import database
 from ..ledger.away import answering
 from . import events, money
-from .book import Runs
+from .book import FAILING, Runs
 from .endings import LOCK, close, end, locked, lose
 from .leases import token_digest
 from .values import (
@@ -21,6 +22,7 @@ from .values import (
     FAILED,
     KEPT,
     LEASE,
+    MAX_IDLE,
     QUEUED,
     RUNNING,
     SUCCEEDED,
@@ -30,7 +32,7 @@ from .values import (
 )
 
 SWEPT = 500  # of a kind in one sweep
-PREVIEW_MS = 400  # between two that are shown; workers send one a second
+PREVIEW_MS = 500  # between two that are shown; workers send one a second
 TEXTS = {  # why a run was ended early
     "time_limit": "The run took longer than runs may.",
     "max_cost": "It would have cost more than allowed. What there is so far is kept.",
@@ -80,6 +82,8 @@ class Attempts:
             now, stop = self._clock(), run.stop
             if run.state == RUNNING and stop is None:
                 run, stop = money.prolong(self._runs.ledger, connection, run, now)
+                if phase != "uploading" and _idle(run, now) > MAX_IDLE:
+                    stop = "time_limit"
             told = {"phase": phase, **_summed(progress, run.nodes)}
             sql = """UPDATE runs.run SET stop = :stop, held = :held, max_gpu_ms = :most,
                 hold_until = :until, progress = CAST(:told AS jsonb) WHERE id = :id"""
@@ -143,9 +147,11 @@ class Attempts:
             elif run.stop:
                 text = TEXTS.get(run.stop, "The hold could not be extended.")
                 error = {"code": run.stop, "message": text}
-                end(self._runs, connection, run, FAILED, run.gpu_ms, error)
+                end(self._runs, connection, run, FAILED, _used(run), error)
             else:
                 end(self._runs, connection, run, SUCCEEDED, run.gpu_ms)
+        if run.gpu_ms == 0:
+            self._spare(run.account)
 
     def fail(
         self,
@@ -161,7 +167,7 @@ class Attempts:
     ) -> None:
         """Ends an attempt that failed: our fault is tried again; failures cost nothing.
 
-        A run that was cancelled costs what it used, one that was stopped what was held.
+        A run that was cancelled costs what it used.
         """
         outcome = f"fail:{fault}"
         with answering(), self._engine.begin() as connection:
@@ -174,12 +180,10 @@ class Attempts:
             close(self._runs, connection, run, outcome)
             if run.state == CANCELING:
                 end(self._runs, connection, run, CANCELED, _used(run))
-            elif run.stop:
-                error = {"code": run.stop, "message": TEXTS.get(run.stop, message)}
-                end(self._runs, connection, run, FAILED, run.gpu_ms, error)
             else:
                 error = {"code": code, "message": message, "node_id": node}
                 end(self._runs, connection, run, FAILED, None, error)
+        self._spare(run.account)
 
     def check(self, id_: str, token: str) -> Run:
         """Returns the run of a current token, which may then move files."""
@@ -199,16 +203,24 @@ class Attempts:
         for id_, number in attempts:
             with answering(), self._engine.begin() as connection:
                 swept += lose(self._runs, connection, id_, number, "lost", overdue=True)
-        for (id_,) in waiting:
-            with answering(), self._engine.begin() as connection:
-                run = locked(connection, id_)
-                if run and run.state == QUEUED:
-                    error = {"code": "expired", "message": "No worker began it in time."}
-                    end(self._runs, connection, run, EXPIRED, None, error)
-                    swept += 1
-        return swept
+        error = {"code": "expired", "message": "No worker began it in time."}
+        return swept + sum(self._unbegun(id_, EXPIRED, error) for (id_,) in waiting)
 
     # Inside
+
+    def _spare(self, account: int) -> None:
+        """Keeps workers from what an account has waiting that has used too much for nothing."""
+        for id_ in self._runs.misused(account):
+            self._unbegun(id_, FAILED, {"code": "too_many_failures", "message": FAILING})
+
+    def _unbegun(self, id_: str, state: str, error: dict[str, Any]) -> bool:
+        """Ends a run, free, if it still waits."""
+        with answering(), self._engine.begin() as connection:
+            run = locked(connection, id_)
+            if run is None or run.state != QUEUED:
+                return False
+            end(self._runs, connection, run, state, None, error)
+        return True
 
     def _current(
         self,
@@ -281,8 +293,13 @@ def _command(run: Run) -> str:
 
 
 def _used(run: Run) -> int | None:
-    """Returns what a cancelled run is charged for; nothing, not even a minimum, if it was idle."""
+    """Returns what an unfinished run is charged for; if it was idle nothing, not even a minimum."""
     return run.gpu_ms or None
+
+
+def _idle(run: Run, now: datetime) -> timedelta:
+    """Returns for how long a worker has had a run without using the GPU."""
+    return now - (run.started_at or now) - timedelta(milliseconds=run.gpu_ms)
 
 
 def _summed(steps: Sequence[Step], nodes: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from .. import database
 from ..assets import weights
 from ..assets.kinds import SUFFIXES
-from ..ledger import Ledger
+from ..ledger import BudgetExceededError, Ledger
 from ..ledger.away import answering
 from ..ledger.card import RATES
 from ..ledger.pricing import Rate
@@ -23,6 +23,7 @@ from .values import (
     ALIVE,
     CANCELED,
     CANCELING,
+    FREE_LOAD_MS,
     FREE_MS,
     FREE_WITHIN,
     HOLD_AFTER_START,
@@ -43,6 +44,7 @@ from .values import (
 )
 
 NOT_READY_S, FULL_S, WAIT_S = 30, 5, 600  # to wait before asking again
+FAILING = "Workflows that succeed are required, got too many failures. Try them locally."
 PAGE, MAX_PAGE = 50, 100
 
 
@@ -94,7 +96,7 @@ class Runs:
         rows, known, files, brought = database.together(
             connection,
             (RATES, {}),
-            (_KNOWN, {"t": self.clock() - KNOWN}),
+            (_KNOWN, {"t": self.clock() - KNOWN, "alive": self.clock() - ALIVE}),
             (_ASSETS, {"ids": sorted(checked.assets), "a": account, "now": self.clock()}),
             weights.asking(account, checked.models),
         )
@@ -112,6 +114,10 @@ class Runs:
         best = max(workers, key=lambda one: _fitness(one, classes, catalogue, rates))
         models = {model: _place(model, best.models) for model in others}
         rate = rates[best.gpu_class]
+        if own or not all(models.values()):
+            # Whoever guesses the name of somebody's weights must not learn that they have run.
+            shape = sha256(b"%d " % account + checked.shape).digest()
+            checked = checked._replace(shape=shape)
         quote = money.quote(connection, rate, checked.shape)
         # Classes must be together on one worker, not each on some.
         classes = {one: pack for one, pack in classes.items() if best.node_classes.get(one) == pack}
@@ -207,6 +213,9 @@ class Runs:
                     events.ringing(events.QUEUE),
                 )
                 _require_place(*counted)
+        except BudgetExceededError as error:
+            self.ledger.tell(caller.account, error)
+            raise
         except sa.exc.IntegrityError:
             # The same key at the same time, or an asset that went meanwhile.
             with answering(), self._alone.connect() as connection:
@@ -297,14 +306,19 @@ class Runs:
 
     def _counting(self, account: int) -> database.Statement:
         """Returns what counts; the account is locked by its hold, so nobody slips in between."""
-        # Workflows that fail cost nothing; so that nobody lets them fail on purpose, not forever.
-        sql = """SELECT count(*), (SELECT coalesce(sum(t.gpu_ms), 0)
-                FROM runs.run r JOIN runs.attempt t ON t.run = r.id
-                WHERE account = :a AND created_at > :since AND charged = 0 AND ended_at > :t
-                AND outcome = 'fail:workflow')
-            FROM runs.run WHERE account = :a AND state IN ('queued', 'running', 'canceling')"""
-        since = self.clock() - FREE_WITHIN
-        return sql, {"a": account, "t": since, "since": since - START_WITHIN}
+        sql = f"""SELECT count(*), ({_FREE}) FROM runs.run
+            WHERE account = :a AND state IN ('queued', 'running', 'canceling')"""
+        return sql, self._free(account)
+
+    def _free(self, account: int) -> dict[str, Any]:
+        return {"a": account, "t": self.clock() - FREE_WITHIN, "load": FREE_LOAD_MS}
+
+    def misused(self, account: int) -> list[str]:
+        """Returns the runs that wait of an account that has used too much for nothing."""
+        sql = f"""SELECT id FROM runs.run WHERE account = :a AND state = 'queued'
+            AND ({_FREE}) >= :most"""
+        values = self._free(account) | {"most": FREE_MS}
+        return [id_ for (id_,) in database.execute(self.engine, sql, **values)]
 
     def _here(self, rows: Sequence[tuple], wanted: Set[str]) -> Sequence[Worker]:
         """Returns workers of these GPU classes that are here; if none is, those that were."""
@@ -337,8 +351,7 @@ def _require_place(active: int, free_ms: int) -> None:
         text = f"At most {MAX_ACTIVE} jobs may wait and run, got one more. Ask again."
         raise RunError("queue_full", 429, text, retry_after=FULL_S)
     if free_ms >= FREE_MS:
-        text = "Workflows that succeed are required, got too many failures. Try them locally."
-        raise RunError("too_many_failures", 429, text, retry_after=WAIT_S)
+        raise RunError("too_many_failures", 429, FAILING, retry_after=WAIT_S)
 
 
 def _require(plan: Plan) -> None:
@@ -374,6 +387,13 @@ def _place(model: tuple[str, str], there: Sequence[str]) -> str | None:
     return next((one for one in sorted(there) if one.partition("/")[2] == name), None)
 
 
+# What fails, or is cancelled before it uses a GPU, costs nothing; so that nobody holds workers that
+# way on purpose, not forever.
+_FREE = """SELECT coalesce(sum(greatest(t.gpu_ms,
+        extract(epoch FROM ended_at - leased_at) * 1000 - :load)), 0)::bigint
+    FROM runs.attempt t JOIN runs.run r ON r.id = t.run
+    WHERE t.ended_at > :t AND (t.outcome = 'fail:workflow' OR t.gpu_ms = 0)
+    AND t.outcome IN ('fail:workflow', 'complete') AND r.account = :a AND r.charged = 0"""
 _COLUMNS = """id account api_key key request workflow metadata classes models shape nodes priority
     gpu_class rate hold held estimate_ms max_gpu_ms max_micro created_at start_by hold_until
     expires_at""".split()
@@ -388,6 +408,10 @@ _WEIGHTS = "INSERT INTO runs.run_weights VALUES (:run, :weights, :asked)"
 # What is used again is kept longer.
 _INPUT = """WITH used AS (UPDATE runs.asset SET expires_at = greatest(expires_at, :until)
     WHERE id = :asset) INSERT INTO runs.input (run, asset, name) VALUES (:run, :asset, :name)"""
-_KNOWN = f"SELECT {WORKER}, seen_at FROM runs.worker WHERE seen_at > :t"
+# Of workers that are alike one is enough; those that are away count where no other is here.
+_KNOWN = f"""SELECT DISTINCT ON (gpu_class, environment, models, node_classes) {WORKER}, seen_at
+    FROM runs.worker w WHERE seen_at > :t AND ((seen_at > :alive AND NOT draining) OR NOT EXISTS (
+        SELECT FROM runs.worker o WHERE o.gpu_class = w.gpu_class AND o.seen_at > :alive
+        AND NOT o.draining))"""
 _ASSETS = """SELECT id, content_type FROM runs.asset WHERE id = ANY(:ids)
     AND account = :a AND NOT hidden AND expires_at > :now"""

@@ -21,6 +21,12 @@ WEBHOOKS = "webhooks"  # rung when a webhook is to be told
 PREVIEW = "preview"  # kind of what is shown once and not kept
 RETRY_S = 1.0
 PAGE = 200
+# A connection that a router forgot says nothing; this finds out within half a minute.
+KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 def adding(run: str, kind: str, **data: Any) -> database.Statement:
@@ -102,14 +108,14 @@ class Bells:
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while not self._stopped:
             try:
-                with psycopg.connect(url, autocommit=True) as connection:
+                with psycopg.connect(url, autocommit=True, **KEEPALIVES) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     for bell in list(self._on):
                         self._hear(bell)  # it may have rung while nobody heard
                     while not self._stopped:
                         for notice in connection.notifies(timeout=RETRY_S, stop_after=1):
                             self._hear(notice.payload)
-            except psycopg.Error as error:
+            except Exception as error:  # whatever it is: without bells everybody waits too long
                 structlog.get_logger().warning("database_away", error=type(error).__name__)
                 time.sleep(RETRY_S)
 

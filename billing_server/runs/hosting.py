@@ -48,10 +48,15 @@ class Hosting(NamedTuple):
         return cls(runs, Leases(runs), Attempts(runs), Assets(blobs), Shelf(blobs), blobs, hooks)
 
     def due(self) -> None:
-        """Ends what was lost, forgets what has expired."""
-        self.attempts.sweep()
-        self.assets.sweep()
-        self.blobs.sweep()
+        """Ends what was lost, forgets what has expired; what one meets does not stop the others."""
+        errors = []
+        for work in (self.attempts.sweep, self.assets.sweep, self.blobs.sweep):
+            try:
+                work()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 def _store(settings: Settings) -> Store:

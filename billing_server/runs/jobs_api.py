@@ -150,8 +150,10 @@ def _stream(parts: Hosting, run: Run, seq: int, url: str) -> Iterator[str]:
 def _frame(parts: Hosting, run: Run, event: Event, url: str) -> str:
     data = event.data
     if event.kind == "output":
-        made = parts.assets.of_run(run.account, run.id)
-        data = next((output_view(one, url) for one in made if one.id == data["asset"]), {})
+        try:
+            data = output_view(parts.assets.get(run.account, data["asset"]), url)
+        except RunError:
+            data = {}  # it has expired
     place = "" if event.kind == events.PREVIEW else f"id: {event.seq}\n"  # it is not told again
     return f"{place}event: {event.kind}\ndata: {json.dumps(data)}\n\n"
 

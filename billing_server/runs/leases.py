@@ -8,16 +8,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+import structlog
 
 from .. import database
 from ..assets import weights
 from ..ledger.away import answering
 from . import dispatch, events, workflow
 from .book import Runs
-from .endings import lose
-from .values import LEASE, RUN, RUNNING, WORKER, Run, RunError, Worker
+from .endings import end, locked, lose
+from .values import FAILED, LEASE, QUEUED, RUN, RUNNING, WORKER, Run, RunError, Worker
 
 HEAD = 8  # runs of each account that are looked at for a worker
+TAKEN_S = 0.05  # after which is looked again where others were about to take all of them
 
 
 class Lease(NamedTuple):
@@ -31,6 +33,10 @@ class Lease(NamedTuple):
     models: list[weights.Weights]
     max_gpu_ms: int
     tenant: int
+
+
+class UnfitError(Exception):
+    """A run that cannot be told to any worker."""
 
 
 class Leases:
@@ -97,10 +103,16 @@ class Leases:
         with self._runs.bells.on(events.QUEUE) as heard:
             while True:
                 heard.clear()
-                poll, lease = self._lease(api_key, worker, resident, free_vram, poll)
+                try:
+                    poll, lease, taken = self._lease(api_key, worker, resident, free_vram, poll)
+                except UnfitError as error:
+                    self._refuse(*error.args)
+                    continue
                 if lease or poll is None:
                     return lease
-                waits = False
+                waits = taken and time.monotonic() < deadline
+                if waits:
+                    heard.wait(TAKEN_S)
                 while not waits:  # of the many that a bell wakes, most find nothing left
                     left_s = deadline - time.monotonic()
                     if left_s <= 0 or not heard.wait(left_s):
@@ -123,8 +135,12 @@ class Leases:
         resident: Sequence[str],
         free_vram: int | None,
         poll: int | None,
-    ) -> tuple[int | None, Lease | None]:
-        """Looks for a run once; returns the number of the question, None if it is out of date."""
+    ) -> tuple[int | None, Lease | None, bool]:
+        """Looks for a run once.
+
+        Returns the number of the question, None if it is out of date; a run; and whether there were
+        runs, which others are taking.
+        """
         with answering(), self._engine.begin() as connection:
             sql = "SELECT run, number FROM runs.attempt WHERE worker = :w AND ended_at IS NULL"
             who, lost = self._worker(connection, api_key, worker, (sql, {"w": worker}))
@@ -134,22 +150,22 @@ class Leases:
                 for run, number in lost:
                     lose(self._runs, connection, run, number, "unknown")
             elif poll != who.polls:
-                return None, None
+                return None, None, False
             at = [who.digests.get(one, one) for one in resident]
             sql = """UPDATE runs.worker SET seen_at = :now, resident = :at, free_vram = :free,
                 polls = :poll WHERE id = :id"""
             values = {"now": now, "at": at, "free": free_vram, "id": worker, "poll": poll}
             _, rows = database.together(connection, (sql, values), self._waiting(who))
             if who.draining:
-                return None, None
+                return None, None, False
             waiting = [dispatch.Waiting(*row)._replace(models=tuple(row[-1])) for row in rows]
             for one in dispatch.order(waiting, frozenset(at), who.tenant, now):
                 sql = f"""SELECT {RUN} FROM runs.run WHERE id = :id AND state = 'queued'
                     FOR UPDATE SKIP LOCKED"""
                 (found,) = database.together(connection, (sql, {"id": one.id}))
                 if found:
-                    return poll, self._give(connection, Run(*found[0]), who)
-        return poll, None
+                    return poll, self._give(connection, Run(*found[0]), who), False
+        return poll, None, bool(waiting)
 
     def _waiting(self, worker: Worker) -> database.Statement:
         """Returns what asks for the first runs of every account that a worker is able to run."""
@@ -185,13 +201,26 @@ class Leases:
         )
         inputs: list[dict[str, Any]] = [dict(zip(_FILE, row, strict=True)) for row in files]
         own = weights.loaded(brought)
-        graph = workflow.bind(
-            graph,
-            {one["asset"]: one["name"] for one in inputs},
-            {(asked, one.name): one.shown for asked, one in own},
-        )
+        try:
+            graph = workflow.bind(
+                graph,
+                {one["asset"]: one["name"] for one in inputs},
+                {(asked, one.name): one.shown for asked, one in own},
+            )
+        except Exception as error:
+            raise UnfitError(run.id) from error
         models = list(dict.fromkeys(one for _, one in own))
         return Lease(run.id, number, token, graph, inputs, models, run.max_gpu_ms, run.account)
+
+    def _refuse(self, id_: str) -> None:
+        """Ends a run that cannot be leased; it must not keep workers from those behind it."""
+        structlog.get_logger().error("run_unfit", run=id_, exc_info=True)
+        with answering(), self._engine.begin() as connection:
+            run = locked(connection, id_)
+            if run and run.state == QUEUED:
+                text = "The server could not prepare it. Report it."
+                error = {"code": "internal", "message": text}
+                end(self._runs, connection, run, FAILED, None, error)
 
     def _worker(
         self, connection: sa.Connection, api_key: int, id_: str, *more: database.Statement

@@ -17,9 +17,11 @@ START_WITHIN = timedelta(hours=6)  # else a run expires in the queue, free
 KEPT = timedelta(days=7)  # for which a run and its outputs are kept
 MAX_ATTEMPTS = 3
 MAX_ACTIVE = 100  # runs of an account that have not ended
-FREE_MS = 10 * 60 * 1000  # of GPU time an hour that an account's failing workflows may use
+FREE_MS = 10 * 60 * 1000  # an hour that an account may use of workers without being charged
 FREE_WITHIN = timedelta(hours=1)
+FREE_LOAD_MS = 5 * 60 * 1000  # of files and models, for each run, which do not count there
 MAX_RUN_MS = 30 * 60 * 1000  # of GPU time
+MAX_IDLE = timedelta(minutes=30)  # before and between, which nobody pays for
 FIRST_MS = 60_000  # held for a run of which nothing is known
 STEP_MS = 30_000  # by which a hold is extended
 EXTEND_AT = 0.7  # of what is held: a heartbeat later there must still be some

@@ -27,6 +27,7 @@ DISABLED_AFTER = timedelta(days=2, hours=12)  # without a success, when one is g
 FIRST_S, LONGEST_S = 5.0, 6 * 3600.0  # between two tries; each time twice as long
 SENDING = timedelta(minutes=2)  # after which whoever was at it is believed dead
 AT_ONCE = 4  # to one address; to one that fails, 1
+OF_ACCOUNT = 8  # to all addresses of an account, who may have the same under several names
 GONE = 410
 
 
@@ -161,19 +162,21 @@ class Webhooks:
         Args:
             healthy: Only to addresses that answered last time.
         """
-        sql = """WITH busy AS MATERIALIZED (SELECT webhook, count(*) AS n FROM runs.delivery
-                WHERE sending_until > :now GROUP BY webhook)
+        sql = """WITH busy AS MATERIALIZED (SELECT webhook, account FROM runs.delivery
+                JOIN runs.webhook w ON w.id = webhook WHERE sending_until > :now)
             UPDATE runs.delivery d SET sending_until = :until, attempts = attempts + 1
             FROM runs.webhook w WHERE w.id = d.webhook AND d.id = (
                 SELECT c.id FROM runs.delivery c JOIN runs.webhook v ON v.id = c.webhook
-                LEFT JOIN busy ON busy.webhook = c.webhook
                 WHERE c.due_at <= :now AND (c.sending_until IS NULL OR c.sending_until <= :now)
-                AND coalesce(n, 0) < CASE WHEN v.failing_since IS NULL THEN :most ELSE 1 END
+                AND (SELECT count(*) FROM busy WHERE busy.account = v.account) < :all
+                AND (SELECT count(*) FROM busy WHERE busy.webhook = v.id)
+                    < CASE WHEN v.failing_since IS NULL THEN :most ELSE 1 END
                 AND (v.failing_since IS NULL OR NOT :healthy)
                 ORDER BY c.due_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED)
             RETURNING d.id, event, run, d.created_at, attempts, w.id, account, url, version,
                 previous_until, failing_since IS NOT NULL"""
-        values = {"until": self._clock() + SENDING, "most": AT_ONCE, "healthy": healthy}
+        values = {"until": self._clock() + SENDING, "healthy": healthy}
+        values |= {"most": AT_ONCE, "all": OF_ACCOUNT}
         return next((Task(*row) for row in self._do(sql, **values)), None)
 
     def sent(self, task: Task, status: int | None, error: str | None) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from blake3 import blake3
@@ -253,7 +254,7 @@ def wait(run: str, body: WaitIn) -> Any:
 def preview(run: str) -> Any:
     """Takes a picture of how far a run is."""
     request.max_content_length = MAX_PREVIEW
-    data, node = request.get_data(), request.headers.get("X-Node", "")[:200]
+    data, node = request.get_data(), unquote(request.headers.get("X-Node", ""))[:200]
     if (kind := kinds.kind(data)) not in ("image/jpeg", "image/png"):
         text = "A JPEG or PNG is required as a preview, got something else. Convert it."
         raise RunError("unsupported_type", 415, text)

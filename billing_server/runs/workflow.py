@@ -115,14 +115,16 @@ def check(graph: Any) -> Workflow:
             if is_asset(value):
                 assets.append(_asset_id(value, where))
                 continue
+            if _has_asset(value):
+                raise invalid(f"{where} must be the asset itself, got one in a value. Move it up.")
             texts.check(node["class_type"], name, value, where)
             for one in texts.within(value):
                 if len(one) > MAX_TEXT:
                     raise invalid(f"{where} must be at most {MAX_TEXT} characters. Shorten it.")
                 if (model := texts.model(name, one)) is not None:
                     models.append(model)
-            if (limit := LIMITS.get(name)) and _is_number(value) and not 0 <= value <= limit:
-                raise invalid(f"{where} must be from 0 to {limit}, got {value}. Choose less.")
+            if (limit := LIMITS.get(name)) and not 0 <= _number(value) <= limit:
+                raise invalid(f"{where} must be from 0 to {limit}, got {value!a:.60}. Choose less.")
     classes = frozenset(node["class_type"] for node in graph.values())
     return Workflow(graph, classes, tuple(dict.fromkeys(models)), frozenset(assets), _shape(graph))
 
@@ -130,6 +132,13 @@ def check(graph: Any) -> Workflow:
 def is_asset(value: Any) -> bool:
     """Says whether an input names an asset."""
     return isinstance(value, dict) and value.get("__type") == ASSET
+
+
+def _has_asset(value: Any) -> bool:
+    """Says whether an asset is named anywhere in a value."""
+    if isinstance(value, list):
+        return any(_has_asset(one) for one in value)
+    return is_asset(value) or (isinstance(value, dict) and _has_asset([*value.values()]))
 
 
 def bind(
@@ -187,7 +196,7 @@ def sources(node: dict[str, Any]) -> Iterator[str]:
     """Yields the nodes that a node takes something from."""
     for value in node["inputs"].values():
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
-            if isinstance(value[1], int) and not isinstance(value[1], bool):
+            if isinstance(value[1], int | float):  # true as well, as ComfyUI has it
                 yield value[0]
 
 
@@ -223,6 +232,16 @@ def _shape(graph: dict[str, Any]) -> bytes:
         told.append([node["class_type"], *sorted(sizes), *sorted(models)])
     told.sort()
     return sha256(json.dumps(told).encode()).digest()
+
+
+def _number(value: Any) -> float:
+    """Returns the number that ComfyUI makes of an input; 0 of a link, or of what is none."""
+    while isinstance(value, dict) and "__value__" in value:
+        value = value["__value__"]
+    try:
+        return float(value) if isinstance(value, int | float | str) else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _is_number(value: Any) -> bool:

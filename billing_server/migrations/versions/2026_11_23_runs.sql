@@ -86,6 +86,8 @@ CREATE TABLE runs.attempt (
 CREATE UNIQUE INDEX attempt_of_worker ON runs.attempt (worker) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX attempt_of_run ON runs.attempt (run) WHERE ended_at IS NULL;
 CREATE INDEX attempt_lease ON runs.attempt (lease_until) WHERE ended_at IS NULL;
+CREATE INDEX attempt_free ON runs.attempt (ended_at)
+    WHERE outcome = 'fail:workflow' OR gpu_ms = 0;
 
 CREATE TABLE runs.event (
     run text NOT NULL REFERENCES runs.run ON DELETE CASCADE,

@@ -88,6 +88,34 @@ def test_idle_worker_gets_a_run_at_once(runs, worker, customer):
     assert got[0].run == run.id
 
 
+def test_run_that_cannot_be_told_ends_free_and_blocks_nobody(runs, worker, customer, engine):
+    """Whatever slips through the checks, the queue behind it goes on."""
+    import sqlalchemy as sa
+
+    one, who = worker(), customer()
+    broken, good = who.submit(), who.submit()
+    with engine.begin() as connection:
+        sql = """UPDATE runs.run SET workflow = '{"1": {"inputs": {"image":
+            {"__type": "core/ASSET", "info": {"id": "nowhere"}}}}}' WHERE id = :id"""
+        connection.execute(sa.text(sql), {"id": broken.id})
+    assert one.lease().run == good.id
+    run = runs.book.get(who.account, broken.id)
+    assert (run.state, run.charged, run.error["code"]) == ("failed", 0, "internal")
+
+
+def test_worker_looks_again_at_runs_that_others_were_about_to_take(runs, worker, customer, engine):
+    import sqlalchemy as sa
+
+    one, who = worker(), customer()
+    run = who.submit()
+    with engine.begin() as connection:
+        sql = "SELECT FROM runs.run WHERE id = :id FOR UPDATE"
+        connection.execute(sa.text(sql), {"id": run.id})
+        thread, got = polling(one)
+    thread.join(timeout=10)  # nothing rings for it
+    assert [lease.run for lease in got] == [run.id]
+
+
 def polling(one, wait_s=20.0):
     """Asks for a run in a thread; what came is in the list."""
     got = []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("psycopg", reason="Run: pip install -r billing_server/requirements.txt")
+from dressform.billing_server.runs import workflow
 from dressform.billing_server.runs.values import FIRST_MS, RunError
 
 sys.path.append(str(Path(__file__).parent))  # runs_*.py are modules of no package
@@ -139,7 +140,7 @@ def test_hold_is_prolonged_before_it_lapses(runs, worker, customer, clock):
     lease = one.lease()
     for _ in range(2 * 65):
         clock.advance(seconds=29)
-        runs.attempts.heartbeat(run.id, lease.token, S)
+        runs.attempts.heartbeat(run.id, lease.token, S, phase="uploading")
     runs.ledger.expire_due()
     runs.attempts.complete(run.id, lease.token, 2 * S)
     assert runs.book.get(who.account, run.id).charged == 2 * CREDIT
@@ -192,6 +193,109 @@ def test_workflows_that_fail_on_purpose_are_free_only_for_a_while(
     assert (caught.value.code, caught.value.status) == ("too_many_failures", 429)
     clock.advance(hours=1)
     assert who.submit().state == "queued"
+
+
+def test_what_waits_of_an_account_whose_workflows_fail_ends_free(
+    runs, worker, customer, clock, monkeypatch, no_hold_left
+):
+    monkeypatch.setattr("dressform.billing_server.runs.book.FREE_MS", 40 * S)
+    one, who, told = worker(), customer(), {"fault": "workflow", "code": "x", "message": ""}
+    waiting = [who.submit() for _ in range(4)]
+    for _ in range(2):
+        lease = one.lease()
+        clock.advance(seconds=20)
+        runs.attempts.fail(lease.run, lease.token, 20 * S, **told)
+    assert one.lease() is None
+    ends = [runs.book.get(who.account, run.id) for run in waiting]
+    codes = [run.error["code"] for run in ends]
+    assert sorted(codes) == ["too_many_failures"] * 2 + ["x"] * 2
+    assert [(run.state, run.charged) for run in ends] == [("failed", 0)] * 4
+    assert no_hold_left(who.account)
+
+
+def test_workers_that_are_held_by_cancelled_runs_are_free_only_for_a_while(
+    runs, worker, customer, clock
+):
+    """A chain of loaders uses no GPU; whoever cancels in time would have the worker for nothing."""
+    one, who = worker(), customer()
+    waiting = [who.submit() for _ in range(3)]
+    for _ in range(2):
+        lease = one.lease()
+        for _ in range(29):  # 14 minutes, 5 of which do not count
+            clock.advance(seconds=29)
+            runs.attempts.heartbeat(lease.run, lease.token, 0, phase="loading")
+        runs.book.cancel(who.account, lease.run)
+        runs.attempts.complete(lease.run, lease.token, 0)
+    ends = [runs.book.get(who.account, run.id) for run in waiting]
+    assert sorted(run.state for run in ends) == ["canceled", "canceled", "failed"]
+    assert [run.charged for run in ends] == [0] * 3
+    with pytest.raises(RunError, match="too many failures"):
+        who.submit()
+
+
+def test_run_that_only_loads_is_stopped_free(runs, worker, customer, clock, no_hold_left):
+    one, who = worker(), customer()
+    run = who.submit()
+    lease = one.lease()
+    commands = []
+    for _ in range(65):
+        clock.advance(seconds=29)
+        told = runs.attempts.heartbeat(run.id, lease.token, 0, phase="loading")
+        commands.append(told.command)
+    assert commands == ["go"] * 62 + ["stop"] * 3  # 30 minutes
+    runs.attempts.complete(run.id, lease.token, 0)
+    run = runs.book.get(who.account, run.id)
+    assert (run.state, run.error["code"], run.charged) == ("failed", "time_limit", 0)
+    assert no_hold_left(who.account)
+
+
+def test_run_that_is_stopped_and_fails_is_free(runs, worker, customer, clock, no_hold_left):
+    """Of what it put out nothing is shown, so nothing is charged."""
+    one, who, told = worker(), customer(credits=70), {"code": "x", "message": "", "node": None}
+    run = who.submit()
+    lease = one.lease()
+    for second in (30, 60):
+        clock.advance(seconds=29)
+        answer = runs.attempts.heartbeat(run.id, lease.token, second * S)
+    clock.advance(seconds=29)
+    answer = runs.attempts.heartbeat(run.id, lease.token, 80 * S)
+    assert answer.command == "stop"
+    runs.attempts.fail(run.id, lease.token, 80 * S, fault="workflow", **told)
+    run = runs.book.get(who.account, run.id)
+    assert (run.state, run.error["code"], run.charged) == ("failed", "x", 0)
+    assert no_hold_left(who.account)
+
+
+def test_quote_tells_nothing_of_runs_with_weights_that_the_customer_does_not_have(
+    runs, worker, customer, ledger, references, engine
+):
+    import sqlalchemy as sa
+
+    secret = graph(ckpt_name="acme-secret.safetensors")
+    one, run = worker(), customer().submit()
+    runs.attempts.complete(run.id, one.lease().token, 0)
+    with engine.begin() as connection:  # as if it had been with weights of that customer's own
+        sql = "UPDATE runs.run SET shape = :shape WHERE id = :id"
+        values = {"shape": workflow.check(secret).shape, "id": run.id}
+        connection.execute(sa.text(sql), values)
+    mine = customer(account=ledger.open_account(next(references)))
+    plan = runs.book.plan(mine.account, secret)
+    assert plan.missing_models
+    assert plan.quote.alike == 0
+
+
+def test_budget_that_is_used_up_is_told_of(runs, worker, customer, engine, ledger):
+    import sqlalchemy as sa
+    from dressform.billing_server.ledger import Budget, BudgetExceededError
+
+    worker()
+    who = customer()
+    ledger.set_budget(who.account, Budget(per_day=10 * CREDIT))
+    with pytest.raises(BudgetExceededError):
+        who.submit()
+    sql = "SELECT count(*) FROM ledger.outbox WHERE account_id = :a AND topic = 'budget'"
+    with engine.connect() as connection:
+        assert connection.execute(sa.text(sql), {"a": who.account}).scalar_one() == 1
 
 
 def test_usage_is_told_by_the_label_of_the_workflow(runs, worker, customer, clock, engine):

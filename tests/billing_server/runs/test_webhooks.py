@@ -282,6 +282,16 @@ def test_addresses_that_fail_have_few_of_the_threads(told, receiver, hosted):
     assert hosted.webhooks.claim(healthy=False) is None
 
 
+def test_address_under_several_names_has_few_of_the_threads(told, receiver, hosted):
+    there = receiver()
+    for _ in range(4):
+        told.hook(there.url)
+    for _ in range(3):
+        told.run()
+    claimed = [hosted.webhooks.claim(healthy=True) for _ in range(12)]
+    assert sum(one is not None for one in claimed) == 8
+
+
 def test_attack_19_of_others_webhooks_nothing_is_seen(told, receiver, caller):
     hook = told.hook(receiver().url)
     told.run()

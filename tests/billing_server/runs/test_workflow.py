@@ -232,6 +232,12 @@ def test_attack_10_circles_are_refused():
     assert "circles" in refused(node("A", a=["1", 0]))
 
 
+def test_attack_10_circles_of_other_spellings_are_refused():
+    for output in (True, 0.0):
+        flow = node("A", x=["2", output]) | {"2": {"class_type": "A", "inputs": {"x": ["1", 0]}}}
+        assert "circles" in refused(flow)
+
+
 def test_long_chains_are_taken():
     flow = {str(n): {"class_type": "A", "inputs": {"a": [str(n + 1), 0]}} for n in range(1999)}
     workflow.check(flow | {"1999": {"class_type": "A", "inputs": {}}})
@@ -282,10 +288,21 @@ def test_attack_10_huge_json_is_refused():
         ("steps", 2**40),
         ("width", 1e9),
         ("amount", 10_000),
+        ("width", "1000000"),
+        ("batch_size", " 4_096 "),
+        ("height", "nan"),
+        ("width", {"__value__": 1_000_000}),
+        ("steps", {"__value__": {"__value__": "1e9"}}),
     ],
 )
 def test_attack_10_sizes_are_bounded(name, value):
     refused(node("EmptyLatentImage", **{name: value}))
+
+
+@pytest.mark.parametrize("value", [512, "512", "auto", ["2", 0], None, True])
+def test_usual_sizes_are_taken(value):
+    flow = node("EmptyLatentImage", width=value) | {"2": {"class_type": "A", "inputs": {}}}
+    assert workflow.check(flow).classes == {"EmptyLatentImage", "A"}
 
 
 @pytest.mark.parametrize(
@@ -314,6 +331,11 @@ def test_what_is_no_workflow_is_refused(flow):
 @pytest.mark.parametrize("info", [None, {}, {"id": 7}, {"id": ""}, "a"])
 def test_asset_without_an_id_is_refused(info):
     refused(node("LoadImage", image={"__type": "core/ASSET", "info": info}), "missing_asset")
+
+
+@pytest.mark.parametrize("within", [[asset()], {"a": asset()}, {"a": [[asset("b")]]}])
+def test_asset_within_another_value_is_refused(within):
+    assert "must be the asset itself" in refused(node("Anything", extra=within))
 
 
 def test_binding_names_files_and_changes_nothing_else():
