@@ -176,7 +176,10 @@ class Ledger:
     def dispute_open(
         self, account: int, grant: int, amount: int, *, key: str, reason: str | None = None
     ) -> Movement:
-        """Freezes what is left of disputed paid credits, and what comes back of them later."""
+        """Freezes what is left of disputed paid credits, and what comes back of them later.
+
+        What covers a debt is left where it is.
+        """
         return self.submit(Request("dispute_open", account, key, amount, grant, reason=reason))
 
     def dispute_won(self, account: int, dispute: int, *, key: str) -> Movement:
@@ -197,7 +200,7 @@ class Ledger:
                 WHERE expires_at <= :t ORDER BY expires_at LIMIT :n)
             UNION ALL (SELECT 'expiry', account_id, g.seq, a.seq FROM ledger.credit_grant g
                 JOIN ledger.account a ON a.id = account_id
-                WHERE live AND g.available > 0 AND expires_at <= :t
+                WHERE live AND g.available > 0 AND a.available > 0 AND expires_at <= :t
                 ORDER BY expires_at LIMIT :n)"""
         with answering(), self._engine.connect() as connection:
             due = connection.execute(sa.text(sql), {"t": self._clock(), "n": limit}).all()

@@ -58,12 +58,15 @@ def _grant(state: State, request: Request, now: datetime) -> Decision:
 
 def _expiry(state: State, request: Request, now: datetime) -> Decision:
     grant = named_grant(state, request)
-    if grant.expires_at is None or now < grant.expires_at or grant.available <= 0:
+    # What is owed stays covered; the rest of the grant lapses when the debt is paid.
+    amount = min(grant.available, state.available)
+    if grant.expires_at is None or now < grant.expires_at or amount <= 0:
         raise NotAllowedError(
             f"a lapsed grant with something left is required, got grant {grant.seq}: "
-            f"{in_credits(grant.available)} until {grant.expires_at}. Leave it."
+            f"{in_credits(grant.available)} until {grant.expires_at}, of a balance of "
+            f"{in_credits(state.available)}. Leave it."
         )
-    return Decision(grant.available, _moved(grant.seq, grant.available, "available", "lapsed"))
+    return Decision(amount, _moved(grant.seq, amount, "available", "lapsed"))
 
 
 def _hold(state: State, request: Request, now: datetime) -> Decision:
@@ -209,7 +212,7 @@ def _dispute_open(state: State, request: Request, now: datetime) -> Decision:
             f"can be disputed, got {in_credits(amount)} of grant {grant.seq} ({grant.kind}"
             f"{', disputed' if grant.dispute else ''}). Look at the payment."
         )
-    freeze = max(0, min(amount, grant.available))
+    freeze = max(0, min(amount, grant.available, state.available))  # what is left is owed already
     entries = _moved(grant.seq, freeze, "available", "frozen") if freeze else ()
     return Decision(amount, entries, grant=grant._replace(dispute=state.seq + 1))
 

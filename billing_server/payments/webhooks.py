@@ -150,8 +150,13 @@ class Webhooks(Refunds):
         for event in (one for one in events if one.id not in known):
             try:
                 outcome = self._handle(event)
+            except UnknownOutcomeError:  # Stripe does not answer: all of it comes again
+                raise
             except (RefusedError, LedgerError) as error:  # its webhook fares no better
                 outcome = f"failed: {error}"
+            except Exception as error:  # whatever it is: the others must not wait for it
+                log.exception("payments: event %s failed", event.id)
+                outcome = f"failed: {type(error).__name__}"
             filled += outcome == "handled"
             if ":" in outcome:
                 problems.append(f"event {event.id} {outcome}")

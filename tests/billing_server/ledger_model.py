@@ -50,6 +50,15 @@ class Model:
             if grant["available"] < 0 or grant["from"] <= now < grant["until"]
         )
 
+    def due(self, now):
+        """Returns what should have ended."""
+        ended = [seq for seq, hold in self.holds.items() if hold["until"] <= now]
+        return [seq for seq in ended if seq not in self.ended] + [
+            seq
+            for seq, grant in self.grants.items()
+            if grant["until"] <= now and grant["available"] > 0 < self.total("available")
+        ]
+
     # Each method below: changes the pots, returns the amount, or refuses.
 
     def grant(self, request, now):
@@ -159,9 +168,10 @@ class Model:
 
     def expiry(self, request, now):
         grant = self.grants[request.names]
-        if now < grant["until"] or grant["available"] <= 0:
+        amount = min(grant["available"], self.total("available"))
+        if now < grant["until"] or amount <= 0:
             raise Refused("not_allowed")
-        amount, grant["available"] = grant["available"], 0
+        grant["available"] -= amount
         return amount
 
     def reversal(self, request, now):
@@ -214,7 +224,7 @@ class Model:
         left = grant["amount"] - grant["returned"]
         if grant["kind"] != "paid" or grant["dispute"] or request.amount > left:
             raise Refused("not_allowed")
-        freeze = max(0, min(request.amount, grant["available"]))
+        freeze = max(0, min(request.amount, grant["available"], self.total("available")))
         grant["available"] -= freeze
         grant["frozen"] += freeze
         grant["dispute"] = len(self.kinds) + 1

@@ -223,6 +223,51 @@ def test_lost_dispute_over_spent_credits_is_owed_and_blocks_holds(
     assert hold(CREDIT, key="enough").available == 0
 
 
+@pytest.fixture
+def indebted(ledger, account, hold, rate, clock):
+    """A balance of -2: -10 of what was spent and lost, 5 paid, 3 that last an hour."""
+    lost = ledger.grant(account, 10, "paid", key="lost").seq
+    made = hold(10)
+    ledger.capture(account, made.seq, key="c", rate=rate.id, gpu_ms=0, amount=10)
+    left = ledger.grant(account, 5, "paid", key="left").seq
+    ends = {"expires_at": clock.after(hours=1)}
+    given = ledger.grant(account, 3, "promotional", key="given", **ends).seq
+    dispute = ledger.dispute_open(account, lost, 10, key="d").seq
+    assert ledger.dispute_lost(account, dispute, key="l").available == -2
+    return left, given
+
+
+@pytest.mark.parametrize(("end", "left"), [("won", 0), ("lost", -5)])
+def test_dispute_freezes_nothing_that_covers_a_debt(ledger, account, indebted, end, left):
+    dispute = ledger.dispute_open(account, indebted[0], 5, key="d2")
+    assert (dispute.amount, dispute.available) == (5, -2)
+    assert ledger.balance(account).frozen == 0
+    ended = getattr(ledger, f"dispute_{end}")(account, dispute.seq, key="e")
+    assert ended.available == -2 + left
+
+
+def test_dispute_freezes_what_is_more_than_a_debt(ledger, account, indebted):
+    ledger.grant(account, 6, "goodwill", key="g")
+    dispute = ledger.dispute_open(account, indebted[0], 5, key="d2")
+    assert (dispute.available, ledger.balance(account).frozen) == (0, 4)
+    assert ledger.dispute_won(account, dispute.seq, key="w").available == 4
+
+
+def test_credits_that_cover_a_debt_lapse_when_it_is_paid(ledger, account, indebted, clock):
+    lapsed = lambda: [one.amount for one in ledger.expire_due() if one.account == account]  # noqa: E731
+    clock.advance(hours=1)
+    assert lapsed() == []
+    with pytest.raises(book.NotAllowedError, match=r"of a balance of -0\.000002"):
+        ledger.submit(Request("expiry", account, "due:k", names=indebted[1]))
+    assert ledger.balance(account).available == -5  # they pay nothing any more
+    ledger.grant(account, 4, "paid", key="more")
+    assert lapsed() == [2]
+    ledger.grant(account, 4, "paid", key="much more")
+    assert lapsed() == [1]
+    assert ledger.balance(account).available == 3
+    assert lapsed() == []
+
+
 def test_same_key_and_request_has_the_same_answer(ledger, account, paid, hold):
     assert hold(5) == hold(5)
     assert ledger.balance(account).held == 5

@@ -23,14 +23,15 @@ STEPS = 20
 ENOUGH = 100  # sequences in which a planted fault must show; most show in the first ten
 
 
-def run(engines, *, sequences):
+def run(engines, *, sequences, debt=0):
     ledger = Ledger(engines[0])
     steep = [one for one in ledger.card.rates() if one.gpu_class == "steep"]
     # By this rate every millisecond counts, so that rounding shows.
     terms = {"minimum_micro": 2, "step_ms": 1, "valid_from": ledger_machine.BEGIN}
     rate = steep[0] if steep else ledger.card.add("steep", 300, **terms)
     options = settings(max_examples=sequences, stateful_step_count=STEPS, phases=[Phase.generate])
-    run_state_machine_as_test(ledger_machine.machine(engines, rate.id), settings=options)
+    made = ledger_machine.machine(engines, rate.id, debt)
+    run_state_machine_as_test(made, settings=options)
 
 
 @pytest.fixture
@@ -47,8 +48,9 @@ def sessions():
         engine.dispose()
 
 
-def test_histories_are_as_the_model_says(server, engine, sessions):
-    run(sessions(server), sequences=SEQUENCES)
+@pytest.mark.parametrize("debt", [0, 9])
+def test_histories_are_as_the_model_says(server, engine, sessions, debt):
+    run(sessions(server), sequences=SEQUENCES, debt=debt)
     report = Ledger(engine).verify()
     assert report.problems == ()
     assert report.movements > SEQUENCES

@@ -50,6 +50,24 @@ def test_attack_25_a_dispute_after_all_was_spent_leaves_a_debt(shop, disputed, c
     assert shop.available() == 95 * CREDIT
 
 
+def test_attack_25_a_second_dispute_of_an_account_in_debt_is_written_down(
+    shop, disputed, clock, rate, clean
+):
+    _, payment = disputed
+    second = shop.buy()
+    of_second = next(one for one in shop.things("payment_intent") if one["id"] != payment)["id"]
+    spend(shop, clock, rate, 15 * CREDIT)
+    shop.bank("lost", shop.bank("dispute", payment)["id"])
+    shop.deliver()
+    assert shop.available() == -5 * CREDIT
+    dispute = shop.bank("dispute", of_second)["id"]
+    assert "handled" in shop.deliver()
+    assert (shop.available(), shop.purchase(second).state) == (-5 * CREDIT, "disputed")
+    shop.bank("lost", dispute)
+    shop.deliver()
+    assert shop.available() == -15 * CREDIT
+
+
 def test_attack_25_a_dispute_during_a_run_freezes_what_comes_back_of_it(
     shop, disputed, clock, clean
 ):

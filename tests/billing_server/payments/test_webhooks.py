@@ -233,6 +233,27 @@ def test_every_hour_it_happens_by_itself(busy, clock, clean):
     assert busy.available() == 17 * CREDIT
 
 
+def test_reconcile_goes_on_after_an_event_that_fails_here(busy, clock, monkeypatch):
+    from dressform.billing_server.payments import Payments
+
+    handle, failed = Payments._handle, []
+
+    def broken(payments, event):
+        if not failed or event.id in failed:
+            failed.append(event.id)
+            raise ZeroDivisionError
+        return handle(payments, event)
+
+    monkeypatch.setattr(Payments, "_handle", broken)
+    clock.advance(minutes=61)
+    busy.payments.due()
+    report = busy.payments.reconciled()
+    assert report.problems == (f"event {failed[0]} failed: ZeroDivisionError",)
+    assert report.filled == report.events - 1
+    busy.payments.due()
+    assert len(failed) == 1
+
+
 def test_reconcile_names_what_is_wrong(shop, clock):
     checkout = shop.order()
     shop.pay(checkout.url)
