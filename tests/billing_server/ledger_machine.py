@@ -39,6 +39,10 @@ def machine(engines, rate, debt=0):
             self.account = self.ledgers[0].open_account(f"machine-{next(_numbers)}")
             if debt:
                 self.owe()
+            # With something to spend: half of the histories draw no grant, or none in time.
+            soon = {"priority": 0, "expires_at": self.later(20)}
+            self.ask(self.request("grant", 12, grant_kind="promotional", **soon))
+            self.ask(self.request("grant", 12, grant_kind="paid", priority=0))
 
         def owe(self):
             """Loses a payment that is spent: by chance few histories get so far."""
@@ -47,9 +51,6 @@ def machine(engines, rate, debt=0):
             self.ask(self.request("capture", debt, 2, gpu_ms=0))
             self.ask(self.request("dispute_open", debt, 1))
             self.ask(self.request("dispute_lost", None, 4))
-            soon = {"priority": 0, "expires_at": self.later(20)}
-            self.ask(self.request("grant", debt // 2, grant_kind="promotional", **soon))
-            self.ask(self.request("grant", debt // 2, grant_kind="paid", priority=0))
 
         def later(self, seconds):
             return self.now + timedelta(seconds=seconds)
