@@ -1,10 +1,12 @@
 """Comfy API v2: assets, each of the account that uploaded or made it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, Any
 
-from flask import Response, redirect, request, send_file
+from flask import Response, abort, redirect, request, send_file
+from werkzeug.datastructures import FileStorage
 
 from ..runs.comfy_api import account, body, call, hosting
 from ..runs.values import RunError
@@ -22,17 +24,15 @@ SANDBOX = "default-src 'none'; sandbox"
 @call("POST /assets", "run")
 def upload_asset() -> Any:
     """Takes a file; the same again is the same asset."""
-    request.max_content_length = MAX_BYTES + MAX_FIELDS
-    file, form = request.files.get("file"), request.form
-    if file is None:
-        raise RunError("invalid", 422, "A part named file is required, got none. Send it.")
-    asset, new = hosting().assets.upload(
-        account(),
-        _chunks(file.stream),
-        form.get("file_path") or file.filename or "file",
-        expected=form.get("expected_hash"),
-        kept=_kept(form.get("expires_in")),
-    )
+    assets = hosting().assets
+    with _file(MAX_BYTES, assets.room) as file:
+        asset, new = assets.upload(
+            account(),
+            _chunks(file.stream),
+            request.form.get("file_path") or file.filename or "file",
+            expected=request.form.get("expected_hash"),
+            kept=_kept(request.form.get("expires_in")),
+        )
     return _view(asset) | {"created_new": new}, 201
 
 
@@ -94,17 +94,15 @@ def sent(asset: Asset, *, as_file: bool = True) -> Response:
 @call("POST /models", "run")
 def upload_model() -> Any:
     """Takes weights for the runs of this account; the same again are the same."""
-    request.max_content_length = MAX_WEIGHTS + MAX_FIELDS
-    file, form = request.files.get("file"), request.form
-    if file is None:
-        raise RunError("invalid", 422, "A part named file is required, got none. Send it.")
-    made, new = hosting().weights.upload(
-        account(),
-        _chunks(file.stream),
-        form.get("folder", ""),
-        form.get("name") or file.filename or "",
-        form.get("license", ""),
-    )
+    shelf = hosting().weights
+    with _file(MAX_WEIGHTS, shelf.room) as file:
+        made, new = shelf.upload(
+            account(),
+            _chunks(file.stream),
+            request.form.get("folder", ""),
+            request.form.get("name") or file.filename or "",
+            request.form.get("license", ""),
+        )
     return _weights_view(made) | {"created_new": new}, 201
 
 
@@ -158,6 +156,22 @@ def _view(asset: Asset) -> dict[str, Any]:
 def _weights_view(weights: Weights) -> dict[str, Any]:
     told = weights._asdict() | {"created_at": weights.created_at.isoformat()}
     return {name: told[name] for name in told if name not in ("account", "key")}
+
+
+@contextmanager
+def _file(most: int, room: Callable[[int, int], object]) -> Iterator[FileStorage]:
+    """Gives the file of a form, of which nothing is read or spooled before there is room for it."""
+    size = request.content_length
+    if size is None:
+        raise RunError("length_required", 411, "A Content-Length is required, got none. Send it.")
+    request.max_content_length = most + MAX_FIELDS
+    if size > request.max_content_length:
+        abort(413)
+    room(account(), max(0, size - MAX_FIELDS))
+    with hosting().blobs.uploads.admitted(account(), size):
+        if (file := request.files.get("file")) is None:
+            raise RunError("invalid", 422, "A part named file is required, got none. Send it.")
+        yield file
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from ..ledger.away import answering
 from ..runs.values import RunError
 from .store import Store
+from .uploads import Uploads
 
 UNKEPT = timedelta(days=1)  # in which bytes must have arrived and been recorded
 AGAIN = timedelta(minutes=10)  # until a store that did not delete is asked once more
@@ -27,6 +28,7 @@ class Blobs:
 
     def __init__(self, engine: sa.Engine, store: Store, clock: Callable[[], datetime]) -> None:
         self.engine, self.store, self.clock = engine, store, clock
+        self.uploads = Uploads(*store.places)
         self._rests_until = 0.0
 
     def fresh(self, connection: sa.Connection, account: int) -> str:

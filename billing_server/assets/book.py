@@ -17,6 +17,7 @@ from .store import GoneError, Upload
 
 MAX_BYTES = 512 << 20  # of one file
 MAX_ACCOUNT_BYTES = 50 << 30  # of all files of an account
+MAX_FILES = 50_000  # that an account has uploaded or named
 MIN_KEPT, MAX_KEPT = timedelta(minutes=1), KEPT
 HIDDEN = timedelta(days=1)  # for which an output may wait for the end of its run
 SENDING_S = 900  # for which an address takes an output; on its way a file may take longer
@@ -51,6 +52,11 @@ class Assets:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs, self._engine, self._clock = blobs, blobs.engine, blobs.clock
+
+    def room(self, account: int, more: int) -> None:
+        """Refuses a file of at least so many bytes for which an account has no room."""
+        with answering(), self._engine.connect() as connection:
+            self._room(connection, account, more, new=True)
 
     def upload(
         self,
@@ -281,13 +287,19 @@ class Assets:
         Raises:
             RunError: It has not.
         """
-        used = "SELECT coalesce(sum(bytes), 0) FROM runs.asset WHERE account = :account"
-        if connection.execute(sa.text(used), row).scalar_one() + row["bytes"] > MAX_ACCOUNT_BYTES:
-            text = f"At most {MAX_ACCOUNT_BYTES} bytes are kept, got more. Delete assets."
-            raise RunError("storage_full", 413, text)
+        self._room(connection, row["account"], row["bytes"], new=row["run"] is None)
         sql = """SELECT key, content_type FROM runs.asset WHERE account = :account
             AND hash = :hash AND NOT awaited LIMIT 1"""
         return connection.execute(sa.text(sql), row).first()
+
+    def _room(self, connection: sa.Connection, account: int, more: int, *, new: bool) -> None:
+        """Refuses what does not fit; outputs are paid for, and are as many as they are."""
+        sql = """SELECT coalesce(sum(bytes), 0) AS bytes, count(*) FILTER (WHERE run IS NULL)
+            AS files FROM runs.asset WHERE account = :account"""
+        used = connection.execute(sa.text(sql), {"account": account}).one()
+        if used.bytes + more > MAX_ACCOUNT_BYTES or (new and used.files >= MAX_FILES):
+            text = f"At most {MAX_FILES} files and {MAX_ACCOUNT_BYTES} bytes are kept, got more. "
+            raise RunError("storage_full", 413, f"{text}Delete assets.")
 
     def _row(
         self,

@@ -24,6 +24,7 @@ class S3:
     """A prefix in a bucket. Keys and region are boto3's to find: AWS_ACCESS_KEY_ID and the rest."""
 
     most_sent = 5 << 30  # of one PUT
+    places = ()
 
     def __init__(self, address: str, endpoint: str | None = None) -> None:
         """Reads `s3://bucket/prefix`; asks nobody yet.

@@ -36,9 +36,11 @@ class Store(Protocol):
 
     Attributes:
         most_sent: Bytes that others can send it past this server, in one file.
+        places: Folders of this machine that it fills.
     """
 
     most_sent: int
+    places: tuple[Path, ...]
 
     def writing(self) -> AbstractContextManager[IO[bytes]]:
         """Gives a temporary file to write to; it is gone afterwards unless it was put."""
@@ -71,7 +73,7 @@ class Folder:
     most_sent = 0
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self.places = root, (root,)
         for left in root.glob(".new-*"):  # of a server that was killed
             with contextlib.suppress(OSError):
                 if left.stat().st_mtime < time.time() - LEFT_S:

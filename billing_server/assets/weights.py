@@ -65,6 +65,11 @@ class Shelf:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs, self._engine = blobs, blobs.engine
 
+    def room(self, account: int, more: int) -> None:
+        """Refuses weights of at least so many bytes for which an account has no room."""
+        with answering(), self._engine.connect() as connection:
+            self._room(connection, {"account": account, "bytes": more, "sha256": ""})
+
     def upload(
         self, account: int, chunks: Iterable[bytes], folder: str, name: str, license_: str
     ) -> tuple[Weights, bool]:

@@ -1,15 +1,18 @@
 """Files where they are kept: recorded whole or not at all, and gone when nobody has a right."""
 
+import contextlib
 import io
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("psycopg", reason="Run: pip install -r billing_server/requirements.txt")
 import sqlalchemy as sa
 from blake3 import blake3
+from dressform.billing_server.assets.uploads import MAX_AT_ONCE, RESERVE
 
 sys.path.append(str(Path(__file__).parents[1] / "runs"))  # runs_*.py are modules of no package
 from runs_given import PNG, graph
@@ -133,6 +136,79 @@ def test_limits_hold_in_every_store(shop, hosted, monkeypatch, engine):
     monkeypatch.setattr("dressform.billing_server.assets.book.MAX_BYTES", len(PNG) - 1)
     assert upload(shop).json["error"]["code"] == "too_large"
     assert len(hosted.held()) == 1
+
+
+class Unread:
+    """A body of which nothing may be read."""
+
+    def read(self, *_):
+        raise AssertionError("the body was read")
+
+    readline = readinto = read
+
+
+def announce(shop, size, path="/assets"):
+    """Sends the head of an upload; its body must not be read."""
+    told = {"Authorization": f"Bearer {shop.secret}"}
+    told["Content-Type"] = "multipart/form-data; boundary=x"
+    sent = {"wsgi.input": Unread(), "CONTENT_LENGTH": None if size is None else str(size)}
+    return shop.client.post(f"/api/v2{path}", headers=told, environ_overrides=sent)
+
+
+def refused(answer):
+    assert answer.json["what_to_do"]
+    return answer.status_code, answer.json["error"]["code"]
+
+
+@pytest.mark.parametrize(("path", "module"), [("/assets", "book"), ("/models", "weights")])
+def test_attack_an_upload_is_not_read_before_there_is_room_for_it(
+    shop, hosted, monkeypatch, path, module
+):
+    assert refused(announce(shop, None, path)) == (411, "length_required")
+    assert refused(announce(shop, 25 << 30, path)) == (413, "too_large")
+    quota = f"dressform.billing_server.assets.{module}.MAX_ACCOUNT_BYTES"
+    with monkeypatch.context() as patch:
+        patch.setattr(quota, 1000)
+        assert refused(announce(shop, 100_000, path)) == (413, "storage_full")
+    disk = SimpleNamespace(free=RESERVE + 1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: disk)
+    answer = announce(shop, 501, path)
+    assert refused(answer) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    with hosted.blobs.uploads.admitted(shop.account + 1, 400):  # what others send counts too
+        assert refused(announce(shop, 101, path)) == (503, "unavailable")
+    assert hosted.held() == []
+
+
+def test_attack_an_account_sends_few_files_at_once(shop, hosted, monkeypatch):
+    uploads, put, seen = hosted.blobs.uploads, hosted.blobs.store.put, []
+
+    def watched(file, key):
+        seen.extend(account for account, _ in uploads._running)
+        put(file, key)
+
+    monkeypatch.setattr(hosted.blobs.store, "put", watched)
+    with contextlib.ExitStack() as others:
+        for _ in range(MAX_AT_ONCE):
+            others.enter_context(uploads.admitted(shop.account, 1))
+        answer = announce(shop, 100_000)
+        assert refused(answer) == (429, "rate_limited")
+        assert int(answer.headers["Retry-After"]) > 0
+        with uploads.admitted(shop.account + 1, 1):  # another's are not counted
+            pass
+    assert upload(shop).status_code == 201
+    assert upload(shop, b"").status_code == 415
+    assert seen == [shop.account]
+    assert uploads._running == []
+
+
+def test_attack_an_account_names_so_many_files_and_no_more(shop, hosted, monkeypatch):
+    monkeypatch.setattr("dressform.billing_server.assets.book.MAX_FILES", 2)
+    told = {"hash": upload(shop).json["hash"]}
+    again = lambda name: shop("POST", "/assets/from-hash", told | {"file_path": name})  # noqa: E731
+    assert again("b.png").status_code == 201
+    assert again("c.png").json["error"]["code"] == "storage_full"
+    assert upload(shop, PNG + b"more").json["error"]["code"] == "storage_full"
 
 
 def test_outputs_are_kept_until_they_expire(shop, hosted, machine, clock):
