@@ -1,7 +1,7 @@
 """The table of assets: who has which bytes under what name, and until when."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -227,7 +227,7 @@ class Assets:
     def delete(self, account: int, id_: str) -> None:
         """Forgets an asset that no run needs any more."""
         asset = self.get(account, id_)
-        if not self._forget(asset):
+        if not self._forget(asset, datetime.max.replace(tzinfo=UTC)):
             text = "An asset that no job waits for is required, got one in use. Cancel the job."
             raise RunError("in_use", 409, text)
 
@@ -238,24 +238,32 @@ class Assets:
         runs = f"""DELETE FROM runs.run WHERE id IN (SELECT id FROM runs.run r
             WHERE expires_at <= :now AND charged IS NOT NULL
             AND NOT EXISTS (SELECT FROM runs.asset WHERE run = r.id) LIMIT {SWEPT})"""
-        forgotten = sum(self._forget(Asset(*row)) for row in self._do(sql))
+        now = self._clock()
+        forgotten = sum(self._forget(Asset(*row), now) for row in self._do(sql))
         self._do(runs)
         return forgotten
 
-    def _forget(self, asset: Asset) -> bool:
-        """Deletes a row; its bytes are garbage with the last one. Not what a run still needs."""
-        values = {"id": asset.id}
-        with answering(), self._engine.begin() as connection:
-            # Who keeps the same bytes at the same time waits for this, and so do we for him.
-            lock(connection, asset.account)
-            needed = """SELECT FROM runs.input i JOIN runs.run r ON r.id = i.run
-                WHERE i.asset = :id AND r.charged IS NULL"""
-            if connection.execute(sa.text(needed), values).first() is not None:
-                return False
-            connection.execute(sa.text("DELETE FROM runs.input WHERE asset = :id"), values)
-            sql = "DELETE FROM runs.asset WHERE id = :id RETURNING open_until"
-            if (row := connection.execute(sa.text(sql), values).first()) is not None:
-                self._blobs.drop(connection, asset.key, row.open_until)
+    def _forget(self, asset: Asset, expired: datetime) -> bool:
+        """Deletes a row; its bytes are garbage with the last one.
+
+        Not what a run still needs, nor what was uploaded again and expires later.
+        """
+        values = {"id": asset.id, "expired": expired}
+        try:
+            with answering(), self._engine.begin() as connection:
+                # Who keeps the same bytes at the same time waits for this, and so do we for him.
+                lock(connection, asset.account)
+                needed = """SELECT FROM runs.asset a WHERE id = :id AND (expires_at > :expired
+                    OR EXISTS (SELECT FROM runs.input i JOIN runs.run r ON r.id = i.run
+                        WHERE i.asset = a.id AND r.charged IS NULL))"""
+                if connection.execute(sa.text(needed), values).first() is not None:
+                    return False
+                connection.execute(sa.text("DELETE FROM runs.input WHERE asset = :id"), values)
+                sql = "DELETE FROM runs.asset WHERE id = :id RETURNING open_until"
+                if (row := connection.execute(sa.text(sql), values).first()) is not None:
+                    self._blobs.drop(connection, asset.key, row.open_until)
+        except sa.exc.IntegrityError:  # a run that was submitted meanwhile reads it
+            return False
         return True
 
     def _keep(self, row: dict[str, Any], file: Any) -> tuple[Asset, bool]:

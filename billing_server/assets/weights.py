@@ -115,8 +115,7 @@ class Shelf:
             needed = """SELECT FROM runs.run_weights u JOIN runs.run r ON r.id = u.run
                 WHERE u.weights = :id AND r.account = :a AND r.charged IS NULL"""
             if connection.execute(sa.text(needed), values).first() is not None:
-                text = "Weights that no job waits for are required, got some in use. Cancel it."
-                raise RunError("in_use", 409, text)
+                raise _in_use()
             sql = """WITH u AS (DELETE FROM runs.run_weights WHERE weights = :id AND weights IN
                 (SELECT id FROM runs.weights WHERE account = :a))
                 SELECT key FROM runs.weights WHERE id = :id AND account = :a"""
@@ -124,7 +123,10 @@ class Shelf:
             if key is None:
                 text = f"Weights of this account are required, got {id_!a:.60}. List them."
                 raise RunError("not_found", 404, text)
-            connection.execute(sa.text("DELETE FROM runs.weights WHERE id = :id"), values)
+            try:
+                connection.execute(sa.text("DELETE FROM runs.weights WHERE id = :id"), values)
+            except sa.exc.IntegrityError:  # a run that was submitted meanwhile loads them
+                raise _in_use() from None
             self._blobs.drop(connection, key)
 
     def _keep(self, row: dict[str, Any], file: Any) -> tuple[Weights, bool]:
@@ -212,6 +214,11 @@ def _row(account: int, folder: str, name: str, license_: str) -> dict[str, Any]:
         raise RunError("invalid", 422, text)
     row = {"id": str(uuid4()), "account": account, "folder": folder, "name": name}
     return row | {"license": license_}
+
+
+def _in_use() -> RunError:
+    text = "Weights that no job waits for are required, got some in use. Cancel it."
+    return RunError("in_use", 409, text)
 
 
 _INSERT = sa.text(

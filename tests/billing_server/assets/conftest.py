@@ -97,3 +97,22 @@ def shop(caller, machine, parts):
 
     call.account, call.secret, call.client = made.account, made.secret, made.client
     return call
+
+
+@pytest.fixture
+def meanwhile(engine):
+    """Does something in another transaction, once, before a statement that begins so."""
+    import sqlalchemy as sa
+
+    waiting = []
+
+    def listen(_connection, _cursor, statement, *_):
+        if waiting and statement.startswith(waiting[0][0]):
+            _, sql, values = waiting.pop()
+            with engine.begin() as other:
+                other.execute(sa.text(sql), values)
+
+    sa.event.listen(engine, "before_cursor_execute", listen)
+    yield lambda begin, sql, **values: waiting.append((begin, sql, values))
+    sa.event.remove(engine, "before_cursor_execute", listen)
+    assert waiting == []

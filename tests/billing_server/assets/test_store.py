@@ -70,6 +70,50 @@ def test_expired_file_is_gone_with_its_bytes_and_not_before(shop, hosted, clock)
     assert hosted.held() == []
 
 
+def test_file_that_is_uploaded_again_while_it_is_swept_stays(shop, hosted, clock, monkeypatch):
+    asset, forget = upload(shop, expires_in="60").json, hosted.assets._forget
+    clock.advance(minutes=2)
+
+    def late(expired, *told):
+        if expired.id == asset["id"]:
+            assert upload(shop).json["id"] == asset["id"]
+        return forget(expired, *told)
+
+    monkeypatch.setattr(hosted.assets, "_forget", late)
+    hosted.due()
+    assert content(shop, asset["id"]) == PNG
+
+
+def test_file_that_a_job_begins_to_use_while_it_is_deleted_is_in_use(shop, hosted, meanwhile):
+    asset, job = upload(shop).json["id"], shop("POST", "/jobs", {"workflow": graph()}).json["id"]
+    used = "INSERT INTO runs.input (run, asset, name) VALUES (:job, :asset, 'a.png')"
+    meanwhile("DELETE FROM runs.asset", used, job=job, asset=asset)
+    assert refused(shop("DELETE", f"/assets/{asset}")) == (409, "in_use")
+    assert content(shop, asset) == PNG
+
+
+def test_round_goes_on_after_a_file_that_a_job_begins_to_use(shop, hosted, clock, meanwhile):
+    asset = upload(shop, expires_in="60").json["id"]
+    other = upload(shop, PNG + b"other", expires_in="120").json["id"]
+    job = shop("POST", "/jobs", {"workflow": graph()}).json["id"]
+    hosted.assets.sweep()
+    clock.advance(minutes=3)
+    used = "INSERT INTO runs.input (run, asset, name) VALUES (:job, :asset, 'a.png')"
+    meanwhile("DELETE FROM runs.asset", used, job=job, asset=asset)
+    assert hosted.assets.sweep() == 1
+    assert shop("GET", f"/assets/{other}").status_code == 404
+
+
+def test_sweep_gives_up_its_turn_after_a_while(shop, hosted, monkeypatch):
+    hosted.blobs.sweep()
+    for name in ("a", "b"):
+        asset = upload(shop, PNG + name.encode()).json["id"]
+        shop("DELETE", f"/assets/{asset}")
+    monkeypatch.setattr("dressform.billing_server.assets.blobs.SWEEP_S", 0)
+    assert [hosted.blobs.sweep() for _ in range(3)] == [1, 1, 0]
+    assert hosted.held() == []
+
+
 def test_bytes_whose_server_died_before_they_were_recorded_are_swept(
     shop, hosted, clock, engine, monkeypatch
 ):

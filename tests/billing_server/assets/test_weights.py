@@ -220,6 +220,15 @@ def test_weights_in_use_stay_until_the_run_has_ended(shop):
     assert shop("POST", "/quote", {"workflow": lora()}).json["runnable"] is False
 
 
+def test_weights_that_a_job_begins_to_use_while_they_are_deleted_are_in_use(shop, meanwhile):
+    made, job = upload(shop).json["id"], shop("POST", "/jobs", {"workflow": graph()}).json["id"]
+    used = "INSERT INTO runs.run_weights VALUES (:job, :weights, 'loras')"
+    meanwhile("DELETE FROM runs.weights", used, job=job, weights=made)
+    answer = shop("DELETE", f"/models/{made}")
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "in_use")
+    assert [one["id"] for one in shop("GET", "/models").json["models"]] == [made]
+
+
 def test_attack_14_weights_of_another_account_are_as_if_absent(shop, caller, hosted, parts):
     made = upload(shop).json
     stranger = caller("run", "read")
