@@ -15,7 +15,7 @@ from .uploads import Uploads
 UNKEPT = timedelta(days=1)  # in which bytes must have arrived and been recorded
 AGAIN = timedelta(minutes=10)  # until a store that did not delete is asked once more
 REST_S = 60.0  # in which a store that is away is left alone
-SWEPT = 500
+SWEEP_S = 1.0  # after which the rest waits for the next round, as deadlines do not
 
 
 class Blobs:
@@ -55,26 +55,36 @@ class Blobs:
         connection.execute(sa.text(sql), values)
 
     def sweep(self) -> int:
-        """Deletes garbage that is due; returns how much. A store that is away is asked later."""
+        """Deletes garbage that is due, for a while; returns how much.
+
+        A store that is away is asked later.
+        """
         if time.monotonic() < self._rests_until:
             return 0
-        sql = f"""UPDATE runs.garbage SET taken = true, due = :again WHERE key IN (SELECT key
-            FROM runs.garbage WHERE due <= :now ORDER BY due LIMIT {SWEPT}
-            FOR UPDATE SKIP LOCKED) RETURNING key"""
-        now = self.clock()
-        with answering(), self.engine.begin() as connection:
-            values = {"now": now, "again": now + AGAIN}
-            keys = list(connection.execute(sa.text(sql), values).scalars())
-        for number, key in enumerate(keys):
+        swept, until = 0, time.monotonic() + SWEEP_S
+        while key := self._take():
             try:
                 self.store.delete(key)
             except RunError:
                 self._rests_until = time.monotonic() + REST_S
-                return number
+                break
             with answering(), self.engine.begin() as connection:
                 sql = "DELETE FROM runs.garbage WHERE key = :key"
                 connection.execute(sa.text(sql), {"key": key})
-        return len(keys)
+            swept += 1
+            if time.monotonic() >= until:
+                break
+        return swept
+
+    def _take(self) -> str | None:
+        """Returns a key that is due, which nobody else deletes and nobody keeps any more."""
+        sql = """UPDATE runs.garbage SET taken = true, due = :again WHERE key = (SELECT key
+            FROM runs.garbage WHERE due <= :now ORDER BY due LIMIT 1
+            FOR UPDATE SKIP LOCKED) RETURNING key"""
+        now = self.clock()
+        with answering(), self.engine.begin() as connection:
+            values = {"now": now, "again": now + AGAIN}
+            return connection.execute(sa.text(sql), values).scalar()
 
 
 def lock(connection: sa.Connection, account: int) -> None:
