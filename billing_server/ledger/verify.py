@@ -14,6 +14,10 @@ from .values import PAID, Entry, Grant, Line, Movement
 
 MAX_PROBLEMS = 100  # listed; after as many the rest says nothing new
 CHUNK = 5000  # rows fetched at once
+# The latest anchor of an account is the first of its index; the highest number is the last of all.
+MOVED = """SELECT a.id, a.seq, a.head FROM ledger.account a
+    WHERE a.seq > coalesce((SELECT seq FROM ledger.anchor_head h WHERE h.account_id = a.id
+        ORDER BY anchor_id DESC LIMIT 1), 0) ORDER BY a.id"""
 OF_ACCOUNT = ("available", "held", "frozen")
 
 
@@ -57,11 +61,7 @@ def anchor(connection: sa.Connection, now: datetime) -> Anchor | None:
     connection.execute(sa.text("LOCK TABLE ledger.anchor IN EXCLUSIVE MODE"))
     last = sa.text("SELECT id, digest FROM ledger.anchor ORDER BY id DESC LIMIT 1")
     previous = connection.execute(last).first() or (0, b"")
-    moved = """SELECT a.id, a.seq, a.head FROM ledger.account a
-        WHERE a.seq > coalesce(
-            (SELECT max(seq) FROM ledger.anchor_head h WHERE h.account_id = a.id), 0)
-        ORDER BY a.id"""
-    heads = [tuple(row) for row in connection.execute(sa.text(moved))]
+    heads = [tuple(row) for row in connection.execute(sa.text(MOVED))]
     if not heads:
         return None
     made = Anchor(previous[0] + 1, now, audit.anchor_digest(previous[1], heads))

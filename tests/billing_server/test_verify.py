@@ -100,6 +100,16 @@ def test_cut_off_end_is_found_by_the_anchor(engine, ledger, busy, after):
     assert "account" not in problems
 
 
+def test_anchor_reads_one_head_of_each_account_by_its_index(engine, busy):
+    with engine.begin() as connection:
+        for way in ("seqscan", "bitmapscan", "sort"):  # what small tables are read by
+            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {verify.MOVED}").scalars())
+    assert "Limit" in plan
+    assert "Index Scan Backward using anchor_head_pkey" in plan
+    assert "Sort Key: h.anchor_id" not in plan
+
+
 def test_anchor_of_nothing_new_is_none(ledger, busy):
     ledger.anchor()
     assert ledger.anchor() is None
