@@ -83,7 +83,7 @@ class Folder:
     def writing(self) -> Iterator[IO[bytes]]:
         """Gives a temporary file to write to; it is gone afterwards unless it was put."""
         with _answering():
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._root)
             with tempfile.NamedTemporaryFile(dir=self._root, prefix=".new-", delete=False) as file:
                 try:
                     yield file
@@ -96,8 +96,9 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
             path = self._path(key)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(path.parent)
             os.replace(file.name, path)
+            _sync(path.parent)
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yields the bytes of a key; raises GoneError."""
@@ -129,6 +130,24 @@ class Folder:
                 f"a key account/name is required, got {key!a:.80}. Ask `Blobs` for one."
             )
         return self._root / account / name[:2] / name
+
+
+def _make(folder: Path) -> None:
+    """Makes a folder, and those above it, also after a power cut."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Keeps the names in a folder. Windows lets nobody, and keeps them by itself."""
+    if os.name != "nt":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 @contextmanager

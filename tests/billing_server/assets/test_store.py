@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -305,6 +306,27 @@ def test_store_without_what_speaks_to_it_is_refused_at_the_start(make_app, setti
     monkeypatch.delitem(sys.modules, "dressform.billing_server.assets.s3", raising=False)
     with pytest.raises(ValueError, match="Run: pip install boto3"):
         make_app(settings._replace(asset_store="s3://bucket"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders")
+def test_name_of_a_file_is_on_the_disk_before_it_is_recorded(tmp_path, monkeypatch):
+    from dressform.billing_server.assets.store import Folder
+
+    synced = {}
+
+    def watched(file):
+        for folder in (one for one in (tmp_path, *tmp_path.rglob("*")) if one.is_dir()):
+            if folder.stat().st_ino == os.fstat(file).st_ino:
+                synced[folder.name] = {one.name for one in folder.iterdir()}
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store = Folder(tmp_path / "data" / "assets")
+    with store.writing() as file:
+        file.write(PNG)
+        store.put(file, "12/abcd")
+    assert (synced[tmp_path.name], synced["data"]) == ({"data"}, {"assets"})
+    assert "12" in synced["assets"]
+    assert (synced["12"], synced["ab"]) == ({"ab"}, {"abcd"})
 
 
 def test_settings_name_the_store(tmp_path):
