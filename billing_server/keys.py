@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from . import database
 from .ledger import InvalidError, NotFoundError
+from .ledger.away import answering
 from .ledger.values import one_of, text
 
 PREFIX = "df_"
@@ -18,6 +19,8 @@ CUSTOMER_SCOPES = SCOPES[:4]  # the others reach every account
 OVERLAP = timedelta(days=1)  # for which the key before a rotation stays good
 USED_STEP = timedelta(minutes=1)  # last use is kept no more precisely: a write less for each call
 MAX_KEYS = 100  # of an account that are not revoked
+_LOCK = "SELECT FROM ledger.account WHERE id = :account FOR NO KEY UPDATE"
+_GOOD = "SELECT count(*) FROM identity.api_key WHERE account = :account AND revoked_at IS NULL"
 _COLUMNS = "id, account, name, scopes, hint, created_at, used_at, revoked_at, previous_until"
 
 
@@ -51,14 +54,18 @@ class Keys:
             )
         for scope in scopes:
             one_of("scopes", scope, SCOPES)
-        if sum(key.revoked_at is None for key in self.list(account)) >= MAX_KEYS:
-            raise InvalidError(f"at most {MAX_KEYS} keys are possible, got one more. Revoke some.")
         secret = PREFIX + secrets.token_urlsafe(32)
         sql = f"""INSERT INTO identity.api_key (account, name, scopes, hint, digest, created_at)
             VALUES (:account, :name, :scopes, :hint, :digest, :now) RETURNING {_COLUMNS}"""
         what = {"scopes": [one for one in SCOPES if one in scopes], "hint": secret[-4:]}
-        rows = self._do(sql, account=account, name=name, digest=digest(secret), **what)
-        return secret, _key(rows[0])
+        what |= {"account": account, "name": name, "digest": digest(secret), "now": self._clock()}
+        with answering(), self._engine.begin() as connection:
+            connection.execute(sa.text(_LOCK), what)  # one after another
+            if connection.execute(sa.text(_GOOD), what).scalar_one() >= MAX_KEYS:
+                raise InvalidError(
+                    f"at most {MAX_KEYS} keys are possible, got one more. Revoke some."
+                )
+            return secret, _key(connection.execute(sa.text(sql), what).one())
 
     def list(self, account: int) -> list[ApiKey]:
         """Returns the keys of an account, the newest first, revoked ones too."""

@@ -1,5 +1,6 @@
 """What whoever runs the server relies on: logs, metrics, deadlines, mails, a database that goes."""
 
+import contextlib
 import json
 import logging
 import re
@@ -118,6 +119,24 @@ def test_database_that_goes_is_waited_for(own, engine):
         headers["Idempotency-Key"] = str(uuid4())
     assert parts.ledger.balance(account).available == 5
     assert parts.ledger.verify().problems == ()
+
+
+def test_keys_made_at_once_are_no_more_than_allowed(parts, account, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dressform.billing_server.ledger import InvalidError
+
+    monkeypatch.setattr("dressform.billing_server.keys.MAX_KEYS", 2)
+    begin = threading.Barrier(8)
+
+    def make(number):
+        begin.wait(timeout=30)
+        with contextlib.suppress(InvalidError):
+            parts.keys.create(account, f"key {number}", ["read"])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
+    assert len(parts.keys.list(account)) == 2
 
 
 def test_ticker_ends_holds_pays_mails_and_anchors(own, clock, mails, logged):
