@@ -66,9 +66,12 @@ class Shelf:
         self._blobs, self._engine = blobs, blobs.engine
 
     def room(self, account: int, more: int) -> None:
-        """Refuses weights of at least so many bytes for which an account has no room."""
+        """Refuses so many bytes if an account has no room; they may be a file that it has."""
+        sql = "SELECT coalesce(sum(bytes), 0) FROM runs.weights WHERE account = :a"
         with answering(), self._engine.connect() as connection:
-            self._room(connection, {"account": account, "bytes": more, "sha256": ""})
+            used = connection.execute(sa.text(sql), {"a": account}).scalar_one()
+        if used + more > MAX_ACCOUNT_BYTES:
+            raise _full()
 
     def upload(
         self, account: int, chunks: Iterable[bytes], folder: str, name: str, license_: str
@@ -168,8 +171,7 @@ class Shelf:
             WHERE account = :account"""
         told = connection.execute(sa.text(sql), row).one()
         if told.files >= MAX_FILES or told.bytes + row["bytes"] > MAX_ACCOUNT_BYTES:
-            text = f"At most {MAX_FILES} files of weights and {MAX_ACCOUNT_BYTES} bytes are kept, "
-            raise RunError("storage_full", 413, text + "got more. Delete some.")
+            raise _full()
         return told.key
 
 
@@ -214,6 +216,11 @@ def _row(account: int, folder: str, name: str, license_: str) -> dict[str, Any]:
         raise RunError("invalid", 422, text)
     row = {"id": str(uuid4()), "account": account, "folder": folder, "name": name}
     return row | {"license": license_}
+
+
+def _full() -> RunError:
+    text = f"At most {MAX_FILES} files of weights and {MAX_ACCOUNT_BYTES} bytes are kept, "
+    return RunError("storage_full", 413, text + "got more. Delete some.")
 
 
 def _in_use() -> RunError:
