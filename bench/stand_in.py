@@ -41,6 +41,7 @@ NODES = {
     "Read": declared({"image": IMAGE}, ["IMAGE"]),
     "Weights": declared({"name": FILES, "seconds": NUMBER}, ["MODEL"]),
     "Work": declared({"seconds": NUMBER, "text": TEXT}, ["IMAGE"]),
+    "Peek": declared({"text": TEXT}, ["IMAGE"]),
     "Save": declared({"text": TEXT, "prefix": TEXT}, saves=True),
     "Tell": declared({"text": TEXT}, saves=True),
     "Lora": declared({"lora_name": FILES}, saves=True),
@@ -69,6 +70,8 @@ class Run:
             key = json.dumps([told["class_type"], told["inputs"]], sort_keys=True)
             if key in self.server.cached:
                 await self.send("execution_cached", nodes=[name])
+                if told["class_type"] == "Peek":  # HAS_INTERMEDIATE_OUTPUT: told of again
+                    self.outputs[name] = self.server.cached[key]
                 continue
             await self.send("executing", node=name)
             try:
@@ -81,7 +84,7 @@ class Run:
                 status, what = "error", {"node_id": name, "exception_message": str(error)}
                 await self.send("execution_error", **what, exception_type=type(error).__name__)
                 break
-            self.server.cached.add(key)
+            self.server.cached[key] = ui
             if ui:
                 self.outputs[name] = ui
         else:
@@ -124,6 +127,9 @@ class Run:
         if kind == "Link":
             (BASE / "output" / "link.png").symlink_to(inputs["to"])
             return saved("link.png")
+        if kind == "Peek":
+            (BASE / "temp" / "peek.png").write_text(inputs["text"])
+            return saved("peek.png", "temp")
         if kind == "Show":
             return {"images": [{"filename": inputs["file"], "type": inputs["type"]}]}
         if kind == "Lora":
@@ -142,15 +148,15 @@ def head(path):
     return path.read_bytes().hex()[:16]
 
 
-def saved(file):
-    return {"images": [{"filename": file, "subfolder": "", "type": "output"}]}
+def saved(file, folder="output"):
+    return {"images": [{"filename": file, "subfolder": "", "type": folder}]}
 
 
 class Server:
     """The queue, the history, and who listens."""
 
     def __init__(self):
-        self.queue, self.history, self.sockets, self.cached = asyncio.Queue(), {}, {}, set()
+        self.queue, self.history, self.sockets, self.cached = asyncio.Queue(), {}, {}, {}
         self.running, self.interrupted_at = None, 0.0
 
     async def work(self):

@@ -35,6 +35,8 @@ class File(NamedTuple):
 def gather(history: dict[str, Any], base: Path) -> list[File]:
     """Lists the files of a history entry, each once.
 
+    What a cached node shows was wiped with the run that made it: ComfyUI tells of it again.
+
     Args:
         history: What ComfyUI keeps of the run.
         base: Holds the folders `output` and `temp`.
@@ -74,11 +76,18 @@ def digest(path: Path) -> str:
 
 
 def _entries(history: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    cached = _cached(history)
     for node, ui in (history.get("outputs") or {}).items():
-        for entries in ui.values() if isinstance(ui, dict) else ():
+        for entries in ui.values() if isinstance(ui, dict) and str(node) not in cached else ():
             for entry in entries if isinstance(entries, list) else ():
                 if isinstance(entry, dict) and entry.get("filename"):
                     yield str(node), entry
+
+
+def _cached(history: dict[str, Any]) -> set[str]:
+    messages = (history.get("status") or {}).get("messages", ())
+    told = [data.get("nodes", ()) for kind, data in messages if kind == "execution_cached"]
+    return {str(node) for nodes in told for node in nodes}
 
 
 def _plain(base: Path, kind: str, name: str, node: str) -> tuple[Path, int]:

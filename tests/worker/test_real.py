@@ -21,6 +21,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.comfyui
 
+MANNEQUIN = Path(__file__).parents[2] / "samples" / "dressform" / "photo.jpg"
 LISTENING = "0A"  # of a line in /proc/net/tcp
 LOOPBACK = "0100007F"
 
@@ -41,6 +42,12 @@ COPY = {
     "2": node("ImageBlur", image=["1", 0], blur_radius=3, sigma=1.0),
     "3": node("SaveImage", images=["2", 0], filename_prefix="mine/copy"),
     "4": node("PreviewImage", images=["2", 0]),
+}
+# This pack's node shows a picture under itself, and ComfyUI tells of it again from its cache.
+SHOWN = {
+    "1": node("LoadImage", image="photo.png"),
+    "2": node("DressformParsePhoto", image=["1", 0]),
+    "3": node("SaveImage", images=["2", 6], filename_prefix="overlay"),
 }
 SECRETS = {
     **COPY,
@@ -93,8 +100,8 @@ def day(comfyui_folder, simulator, tmp_path_factory):
 
 
 async def live(server, shift, seen):
-    async def run(name, workflow, tenant="a", *, files=True):
-        server.add(workflow, name, inputs=[("photo.png", PHOTO)] if files else [], tenant=tenant)
+    async def run(name, workflow, tenant="a", *, files=True, photo=PHOTO):
+        server.add(workflow, name, inputs=[("photo.png", photo)] if files else [], tenant=tenant)
         await server.until(lambda: name in server.ended, 240)
         seen.pids[name] = shift.child.pid
         await server.until(lambda: not folder_files(shift.child.base))
@@ -112,6 +119,8 @@ async def live(server, shift, seen):
     listener = asyncio.ensure_future(listen(shift.child.url, seen.strangers))
     await run("again", COPY)
     await run("secrets", SECRETS)
+    await run("shown", SHOWN, photo=MANNEQUIN.read_bytes())
+    await run("shown again", SHOWN, photo=MANNEQUIN.read_bytes())
     listener.cancel()
     seen.history = urllib.request.urlopen(shift.child.url + "/history").read()  # noqa: S310
     for number, prefix in enumerate(PREFIXES):
@@ -195,6 +204,15 @@ def test_same_run_again_gives_the_same_pictures_without_the_work(day):
     assert day.pids["again"] == day.pids["first"]
     first, again = saved(day, "first")[0], saved(day, "again")[0]
     assert np.array_equal(np.asarray(first), np.asarray(again))
+
+
+def test_node_of_this_pack_that_is_cached_does_not_fail_the_second_run(day):
+    assert day.pids["shown"] == day.pids["shown again"]
+    first, again = end(day, "shown"), end(day, "shown again")
+    assert {one["node"]: one["type"] for one in first["outputs"]} == {"2": "temp", "3": "output"}
+    assert (again["end"], [one["node"] for one in again["outputs"]]) == ("complete", ["3"])
+    pictures = [np.asarray(saved(day, name)[0]) for name in ("shown", "shown again")]
+    assert np.array_equal(*pictures)
 
 
 def test_attack_5_what_a_run_saved_cannot_be_read_by_the_next(day):

@@ -79,6 +79,20 @@ def test_same_tenant_keeps_the_child_and_gets_its_files_again(play, work):
     assert server.ended["r2"][0]["gpu_ms"] < 150  # its work was still cached
 
 
+def test_cached_node_s_preview_that_was_wiped_is_not_missed(play, work, one_node):
+    workflow = work(**{"1": one_node("Peek", text="p")})
+
+    async def act(server, shift):
+        server.add(workflow, "r1")
+        server.add(workflow, "r2")
+        await server.until(lambda: len(server.ended) == 2)
+
+    server, _ = play(act)
+    ends = [server.ended[run][0] for run in ("r1", "r2")]
+    assert [end["end"] for end in ends] == ["complete", "complete"]
+    assert [{one["node"] for one in end["outputs"]} for end in ends] == [{"1", "3"}, {"3"}]
+
+
 def test_attack_16_another_tenant_gets_a_new_child(play, work, running):
     async def act(server, shift):
         for run, tenant in (("r1", "a"), ("r2", "b"), ("r3", "a")):
