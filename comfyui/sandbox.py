@@ -15,6 +15,8 @@ HIDDEN = ("/home", "/root", "/run", "/tmp", "/var/tmp")  # noqa: S108
 DEVICES = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/dxg")
 SERVER = "DRESSFORM_DATA"  # names the data of a billing server on this machine: its secrets
 READ_ONLY = ("models", "custom_nodes")  # of its own folder: what it runs and loads
+# Mounted one by one, for they cannot be replaced then by links that lead the parent elsewhere.
+WRITABLE = ("input", "output", "temp", "tmp", "user")
 
 
 def bubblewrap() -> str | None:
@@ -41,7 +43,7 @@ def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[s
     Args:
         bwrap: Path of the program.
         comfyui: The ComfyUI tree, the child's working folder.
-        base: The child's folder; it exists.
+        base: The child's folder, with those of READ_ONLY and WRITABLE that it shall have.
         seen: What else it reads: packs, weights.
     """
     command = [bwrap, "--die-with-parent", "--cap-drop", "ALL"]
@@ -60,6 +62,7 @@ def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[s
             if place.exists():
                 command += ["--ro-bind", str(place), str(place)]
     command += ["--bind", str(base), str(base)]
-    for name in READ_ONLY:
-        command += ["--ro-bind-try", str(base / name), str(base / name)]
+    for way, names in (("--bind-try", WRITABLE), ("--ro-bind-try", READ_ONLY)):
+        for name in names:
+            command += [way, str(base / name), str(base / name)]
     return [*command, "--chdir", str(comfyui), "--"]

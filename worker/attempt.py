@@ -332,11 +332,10 @@ class Attempt:
         return {n for n, kind in kinds.items() if schemas.get(kind, {}).get("output_node")}
 
     async def _upload(self, file: outputs.File) -> dict[str, str]:
-        digest = await asyncio.to_thread(outputs.digest, file.path)
-        told = {"node": file.node, "name": file.name, "type": file.type}
-        send = partial(self._wire.upload, self._lease, digest, file.path, told)
+        digest = await asyncio.to_thread(outputs.digest, file)
+        send = partial(self._wire.upload, self._lease, digest, file)
         answer = await persistently(send, UPLOAD_S)
-        return {**told, "asset": answer["asset"]}
+        return {**file.told, "asset": answer["asset"]}
 
 
 def _history(run: asyncio.Future[Execution]) -> dict[str, Any]:

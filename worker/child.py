@@ -167,11 +167,10 @@ class Child:
             place.unlink(missing_ok=True)
         self._shown = []
         for name in WIPED:
-            folder = self.base / name
-            if folder.is_symlink() or not folder.is_dir():
+            try:
+                empty(self.base / name)
+            except (FileNotFoundError, NotADirectoryError):
                 self.kill()  # no node of a good pack does that
-                continue
-            empty(folder)
 
     async def _restart(self) -> None:
         self._starting = asyncio.ensure_future(asyncio.to_thread(self._replace))
@@ -188,9 +187,8 @@ class Child:
         self._fresh()
         for one in self.weights:
             models.show(one.path, self.base / "models" / one.folder / one.name)
-        (self.base / "tmp").mkdir(parents=True, exist_ok=True)
-        for name in sandbox.READ_ONLY:
-            (self.base / name).mkdir(exist_ok=True)
+        for name in (*sandbox.WRITABLE, *sandbox.READ_ONLY):
+            (self.base / name).mkdir(parents=True, exist_ok=True)
         variables = surroundings(self.base)
         before = []
         if self._bwrap:
@@ -228,7 +226,13 @@ class Child:
 
 
 def empty(folder: Path) -> None:
-    """Removes all that a folder holds; of links not what they lead to."""
+    """Removes all that a folder holds; of links not what they lead to.
+
+    Raises:
+        NotADirectoryError: a link stands in its place, which is left alone.
+    """
+    if folder.is_symlink():
+        raise NotADirectoryError(f"{folder.name} must be a folder, got a link.")
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from blake3 import blake3
 
@@ -14,6 +14,9 @@ KINDS = ("output", "temp")
 MAX_FILES = 2000
 MAX_TOTAL_BYTES = 8 << 30
 CHUNK_BYTES = 1 << 20
+# ComfyUI goes on while its files are read and could put a link, or a pipe, in the place of one.
+FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class File(NamedTuple):
@@ -24,12 +27,44 @@ class File(NamedTuple):
         name: With its folder below the output folder, by slashes.
         type: output or temp.
         path: On this machine.
+        root: The folder that it must lie in.
+        bytes: Its size.
     """
 
     node: str
     name: str
     type: str
     path: Path
+    root: Path
+    bytes: int
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the server is told of it."""
+        return {"node": self.node, "name": self.name, "type": self.type}
+
+    def open(self) -> BinaryIO:
+        """Opens it as it is now, without a link on the way.
+
+        Raises:
+            WorkerError: it is gone, or a link was put in its place.
+        """
+        try:
+            return self._opened() if os.open in os.supports_dir_fd else self.path.open("rb")
+        except OSError as error:
+            raise _lost(self.node, error) from error
+
+    def _opened(self) -> BinaryIO:
+        *folders, name = self.path.relative_to(self.root).parts
+        at = os.open(self.root, os.O_RDONLY | FOLDER)
+        try:
+            for folder in folders:
+                below = os.open(folder, os.O_RDONLY | FOLDER, dir_fd=at)
+                os.close(at)
+                at = below
+            return open(os.open(name, os.O_RDONLY | PLAIN, dir_fd=at), "rb")
+        finally:
+            os.close(at)
 
 
 def gather(history: dict[str, Any], base: Path) -> list[File]:
@@ -55,7 +90,7 @@ def gather(history: dict[str, Any], base: Path) -> list[File]:
         name = name.replace("\\", "/")
         path, size_bytes = _plain(base, kind, name, node)
         total_bytes += size_bytes
-        found[node, path] = File(node, name, kind, path)
+        found[node, path] = File(node, name, kind, path, base / kind, size_bytes)
         if len(found) > MAX_FILES or total_bytes > MAX_TOTAL_BYTES:
             raise WorkflowError(
                 "output_size",
@@ -66,11 +101,11 @@ def gather(history: dict[str, Any], base: Path) -> list[File]:
     return list(found.values())
 
 
-def digest(path: Path) -> str:
+def digest(file: File) -> str:
     """Returns the BLAKE3 of a file."""
     seen = blake3()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
+    with file.open() as stream:
+        while chunk := stream.read(CHUNK_BYTES):
             seen.update(chunk)
     return seen.hexdigest()
 
@@ -92,11 +127,12 @@ def _cached(history: dict[str, Any]) -> set[str]:
 
 def _plain(base: Path, kind: str, name: str, node: str) -> tuple[Path, int]:
     root = base / kind
-    path = root / name
+    path = root / os.path.normpath(name)
     inside = (
         kind in KINDS
         and "\0" not in name
         and Path(os.path.normpath(path)).is_relative_to(root)
+        and not root.is_symlink()
         and path.resolve() == root.resolve() / os.path.normpath(name)
     )
     if not inside:
@@ -109,11 +145,15 @@ def _plain(base: Path, kind: str, name: str, node: str) -> tuple[Path, int]:
     try:
         told = path.lstat()
     except OSError as error:
-        raise WorkerError(
-            "output_lost", f"an output of node {node} must be there, got {error.strerror}."
-        ) from error
+        raise _lost(node, error) from error
     if not stat.S_ISREG(told.st_mode) or not told.st_size:
         raise WorkerError(
             "output_lost", f"an output of node {node} must be a file with content, got none."
         )
     return path, told.st_size
+
+
+def _lost(node: str, error: OSError) -> WorkerError:
+    return WorkerError(
+        "output_lost", f"an output of node {node} must be there, got {error.strerror}."
+    )

@@ -6,13 +6,13 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 
 from . import protocol
+from .outputs import File
 from .protocol import Lease
 
 PATH = "/api/worker/v1"
@@ -99,28 +99,26 @@ class Wire:
         path = f"/runs/{lease.run}/preview"
         await self._json("POST", path, data, timeout_s=timeout_s, headers=headers)
 
-    async def upload(
-        self, lease: Lease, digest: str, path: Path, told: dict[str, str]
-    ) -> dict[str, Any]:
+    async def upload(self, lease: Lease, digest: str, file: File) -> dict[str, Any]:
         """Uploads an output of the attempt to where the server says; the same again does nothing.
 
         The key and the token go to the server alone, not to a store that it names.
         """
         if self._asks_where:
-            asked = {**told, "blake3": digest, "bytes": path.stat().st_size}
+            asked = {**file.told, "blake3": digest, "bytes": file.bytes}
             place = await self._where(lease, asked)
             if place.get("url"):
-                await self._send(place["url"], place.get("headers") or {}, path)
+                await self._send(place["url"], place.get("headers") or {}, file)
             if place.get("asset"):
                 return place
             self._asks_where = False  # this server has no such store
-        with path.open("rb") as body:
+        with file.open() as body:
             return await self._json(
                 "PUT",
                 f"/runs/{lease.run}/outputs/{digest}",
                 body,
-                timeout_s=_longest_s(path),
-                params=told,
+                timeout_s=_longest_s(file),
+                params=file.told,
                 headers={TOKEN: lease.token},
             )
 
@@ -170,9 +168,9 @@ class Wire:
                 return {}
             raise
 
-    async def _send(self, url: str, headers: dict[str, str], path: Path) -> None:
-        told = {"headers": headers, "own": False, "timeout_s": _longest_s(path)}
-        with path.open("rb") as body:
+    async def _send(self, url: str, headers: dict[str, str], file: File) -> None:
+        told = {"headers": headers, "own": False, "timeout_s": _longest_s(file)}
+        with file.open() as body:
             try:
                 async with self._request("PUT", _address(url), data=body, **told):
                     pass
@@ -291,8 +289,8 @@ async def _limited(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(text)
 
 
-def _longest_s(path: Path) -> float:
-    return SILENCE_S + path.stat().st_size / SLOWEST_BYTES_S
+def _longest_s(file: File) -> float:
+    return SILENCE_S + file.bytes / SLOWEST_BYTES_S
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

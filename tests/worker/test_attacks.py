@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 
 import pytest
 from dressform.worker import child, outputs, protocol, screen
@@ -147,6 +148,41 @@ def test_attack_6_no_link_is_followed(tmp_path, deep):
     entry = {"filename": "a.png", "subfolder": "sub" if deep else "", "type": "output"}
     with pytest.raises(protocol.WorkflowError, match="must lie in the run's own folder"):
         outputs.gather({"outputs": {"1": {"images": [entry]}}}, tmp_path)
+
+
+def test_attack_6_folder_that_became_a_link_puts_nothing_out(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"secret")
+    (tmp_path / "output").symlink_to(tmp_path / "elsewhere")
+    history = {"outputs": {"1": {"images": [{"filename": "a.png", "type": "output"}]}}}
+    with pytest.raises(protocol.WorkflowError, match="must lie in the run's own folder"):
+        outputs.gather(history, tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a run there is not closed in.")
+@pytest.mark.parametrize("place", ["output", "output/a", "output/a/b", "output/a/b/c.png"])
+def test_attack_6_link_that_takes_the_place_of_an_output_is_not_followed(tmp_path, place):
+    base, stolen = tmp_path / "base", tmp_path / "stolen"
+    for folder in (base / "output", stolen / "output"):
+        (folder / "a" / "b").mkdir(parents=True)
+        (folder / "a" / "b" / "c.png").write_bytes(folder.parent.name.encode())
+    entry = {"filename": "c.png", "subfolder": "x/../a/b", "type": "output"}
+    [file] = outputs.gather({"outputs": {"1": {"images": [entry]}}}, base)
+    with file.open() as stream:
+        assert stream.read() == b"base"
+    (base / place).rename(base / "moved")
+    (base / place).symlink_to(stolen / place)
+    with pytest.raises(protocol.WorkerError, match="must be there"):
+        file.open()
+
+
+def test_attack_15_folder_that_became_a_link_is_not_wiped(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_bytes(b"x")
+    (tmp_path / "input").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotADirectoryError):
+        child.empty(tmp_path / "input")
+    assert (tmp_path / "elsewhere" / "kept").exists()
 
 
 def test_attack_6_link_in_the_output_folder_fails_the_run(play, one_node, data):

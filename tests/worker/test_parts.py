@@ -11,7 +11,7 @@ from collections import namedtuple
 
 import pytest
 from dressform import cli
-from dressform.worker import introduction, models, protocol
+from dressform.worker import introduction, models, outputs, protocol
 from dressform.worker.meter import Meter, loaders
 from dressform.worker.wire import AwayError, RefusedError, Wire, persistently
 
@@ -318,7 +318,9 @@ def test_upload_that_stands_still_is_given_up(tmp_path, monkeypatch, where):
     """Nobody is told that a connection is dead: the bytes only stop being taken."""
     monkeypatch.setattr("dressform.worker.wire.SILENCE_S", 0.3)
     monkeypatch.setattr("dressform.worker.wire.SLOWEST_BYTES_S", 1e9)
-    (tmp_path / "large.bin").write_bytes(bytes(32 << 20))  # more than the system buffers
+    path, size = tmp_path / "large.bin", 32 << 20  # more than the system buffers
+    path.write_bytes(bytes(size))
+    large = outputs.File("1", path.name, "output", path, tmp_path, size)
 
     async def main():
         over = asyncio.Event()
@@ -336,7 +338,7 @@ def test_upload_that_stands_still_is_given_up(tmp_path, monkeypatch, where):
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, Wire(url, "df_key") as wire:
             with pytest.raises(AwayError):
-                await wire.upload(LEASE, "d", tmp_path / "large.bin", {"name": "large.bin"})
+                await wire.upload(LEASE, "d", large)
             over.set()
 
     asyncio.run(asyncio.wait_for(main(), 20))

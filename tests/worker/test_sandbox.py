@@ -31,7 +31,16 @@ def can_write(path):
     except OSError:
         return False
 
+def can_replace(name):
+    try:
+        (base / name).rename(base / "old")
+        (base / name).symlink_to(code)
+        return True
+    except OSError:
+        return False
+
 print(json.dumps({
+    "replaced": [name for name in ("input", "output", "temp", "models") if can_replace(name)],
     "secret": secret.exists(),
     "cache": cache.exists(),
     "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
@@ -48,7 +57,9 @@ print(json.dumps({
 def test_attack_18_child_sees_and_writes_nothing_but_its_own(bwrap, tmp_path):
     data, code = tmp_path / "data", tmp_path / "comfyui"
     base, cache = data / "comfyui", data / "models"
-    for folder in (base / "output", base / "models" / "loras", base / "custom_nodes", code, cache):
+    for name in sandbox.WRITABLE:
+        (base / name).mkdir(parents=True)
+    for folder in (base / "models" / "loras", base / "custom_nodes", code, cache):
         folder.mkdir(parents=True)
     secret = data / "secret"
     secret.write_text("key")
@@ -71,6 +82,7 @@ def test_attack_18_child_sees_and_writes_nothing_but_its_own(bwrap, tmp_path):
         "cache": False,
         "processes": 2,
         "own": True,
+        "replaced": [],
         "models": False,
         "nodes": False,
         "code": False,
