@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import secrets
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .child import Child
 
+ID = "id"  # of a worker, in its folder
 CORE = "comfyui"  # the pack that ComfyUI's own nodes belong to
 CUSTOM = "custom_nodes."
 CODE = frozenset({".py", ".js", ".json", ".toml", ".onnx", ".safetensors"})
@@ -66,6 +68,19 @@ def node_classes(schemas: Mapping[str, Any], packs: Mapping[str, str]) -> dict[s
         folder = module.removeprefix(CUSTOM) if module.startswith(CUSTOM) else ""
         found[kind] = packs.get(folder, folder) if folder else CORE
     return found
+
+
+def own_name(data: Path, name: str) -> str:
+    """Returns a name that no other worker has: with digits that are kept in the worker's folder.
+
+    Machines may be called alike and share a key; the server tells workers apart by their names.
+    """
+    file = data / ID
+    digits = file.read_text(encoding="utf-8") if file.is_file() else ""
+    if not re.fullmatch(r"[0-9a-f]{6}", digits):
+        digits = secrets.token_hex(3)
+        file.write_text(digits, encoding="utf-8")
+    return f"{name}-{digits}"
 
 
 def device(system: Mapping[str, Any]) -> dict[str, Any]:

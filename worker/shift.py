@@ -40,7 +40,7 @@ class Options(NamedTuple):
         data: The worker's own folder: models, the calibration, the ComfyUI at work.
         packs: Node packs that ComfyUI gets, and no others.
         weights: Folder of the operator's own weights, as in ComfyUI's models.
-        name: Under which people know it.
+        name: Under which people know it; the server is told of some digits behind it.
         gpu_class: None takes what the device's name says.
         cache_bytes: For weights of accounts.
         drain_s: For the last run to end by itself.
@@ -130,7 +130,8 @@ class Shift:
         """Has a ComfyUI before it asks for work: a worker without one would fail every run."""
         await self.child.ready()
         options, device = self._options, introduction.device(self.child.system)
-        told = calibration.told(options.data, options.name, options.gpu_class, device)
+        name = introduction.own_name(options.data, options.name)
+        told = calibration.told(options.data, name, options.gpu_class, device)
         body = await asyncio.to_thread(introduction.hello, self.child, self._options.packs, told)
         answer = await wire.hello(body)
         with contextlib.suppress(TypeError, ValueError):

@@ -1,6 +1,7 @@
 """A worker beside a server that keeps to the protocol: a whole day in good order."""
 
 import json
+import re
 
 import pytest
 from dressform.worker import shift as shift_module
@@ -57,6 +58,18 @@ def test_worker_introduces_itself(play, options):
     assert hello["node_classes"]["Work"] == "comfyui"
     assert hello["calibrated_at"] is None
     assert server.bodies("lease")[0]["free_vram_bytes"] == 500
+
+
+def test_workers_of_one_name_are_told_apart_and_each_keeps_its_own(play, tmp_path):
+    async def act(server, shift):
+        await server.until(lambda: "lease" in server.words())
+
+    names = []
+    for folder in ("a", "a", "b"):
+        server, _ = play(act, name="gpu-0", data=tmp_path / folder)
+        names.append(server.hellos[0]["name"])
+    assert names[0] == names[1] != names[2]
+    assert all(re.fullmatch(r"gpu-0-[0-9a-f]{6}", name) for name in names)
 
 
 def test_key_that_the_server_refuses_ends_the_worker(play):
