@@ -182,8 +182,11 @@ class Attempt:
             self._meter.enter("uploading")
             files = await asyncio.to_thread(outputs.gather, history, self._child.base)
             told: dict[str, Any] = {"outputs": [await self._upload(file) for file in files]}
-            told["outputs"] += texts.gather(history, self._showing())
-            call = self._wire.complete
+            most = outputs.MAX_FILES - len(files)
+            told["outputs"] += texts.gather(history, self._showing(), most)
+            told |= self._counted()
+            await persistently(lambda: self._wire.complete(self._lease, told))
+            return self.COMPLETED
         except (StaleTokenError, asyncio.CancelledError):
             raise
         except Exception as error:  # the edge: whatever went wrong, the server hears of it
@@ -191,29 +194,25 @@ class Attempt:
                 raise FencedError from error
             failure = blame.failure(error)
             self.broken = failure.fault == WorkerError.fault
-            message = str(failure).replace(str(self._child.base), "").strip()[:MAX_MESSAGE]
-            told = {
-                "fault": failure.fault,
-                "code": failure.code,
-                "message": message,
-                "node": failure.node,
-            }
-            call = self._wire.fail
-        told = {"gpu_ms": self._meter.gpu_ms, "phases": self._meter.phases(), **told}
-        with contextlib.suppress(RefusedError):
-            await persistently(lambda: call(self._lease, told))
-            return self.COMPLETED if "outputs" in told else self.FAILED
+            with contextlib.suppress(RefusedError):
+                await self._fail(failure)
+                return self.FAILED
         return self.STALE
 
+    async def _fail(self, error: WorkflowError | WorkerError) -> None:
+        message = str(error).replace(str(self._child.base), "").strip()[:MAX_MESSAGE]
+        told = {"fault": error.fault, "code": error.code, "message": message, "node": error.node}
+        told |= self._counted()
+        await persistently(lambda: self._wire.fail(self._lease, told))
+
+    def _counted(self) -> dict[str, Any]:
+        return {"gpu_ms": self._meter.gpu_ms, "phases": self._meter.phases()}
+
     async def _report_drained(self) -> None:
-        told = {"fault": WorkerError.fault, "code": "drained", "node": None}
-        message = "The worker was asked to end."
-        counted = {"gpu_ms": self._meter.gpu_ms, "phases": self._meter.phases()}
+        drained = WorkerError("drained", "The worker was asked to end.")
         with contextlib.suppress(TimeoutError, RefusedError, StaleTokenError):
             async with asyncio.timeout(REPORT_S):
-                await persistently(
-                    lambda: self._wire.fail(self._lease, {**counted, **told, "message": message})
-                )
+                await self._fail(drained)
 
     async def _execute(self) -> dict[str, Any]:
         """Runs the workflow; returns the history of what it did until it ended or was stopped."""

@@ -11,6 +11,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 FULL_WORDS = ("no space left on device", "disk quota exceeded", "[errno 28]", "[errno 122]")
 MEMORY_WORDS = ("out of memory", "outofmemory", "memoryerror")
 
+# What the server says of outputs that it will not take from any worker: one is too large, the
+# account's storage is full, a name is too long.
+TOO_LARGE, UNFIT = 413, {(422, "invalid"), (422, "storage_full")}
+
 logger = logging.getLogger("dressform")
 
 
@@ -23,6 +27,8 @@ def failure(error: Exception) -> WorkflowError | WorkerError:
     if isinstance(error, AwayError):
         return WorkerError("store_away", str(error))
     if isinstance(error, RefusedError):
+        if error.status == TOO_LARGE or (error.status, error.code) in UNFIT:
+            return WorkflowError(error.code or "too_large", str(error))
         return WorkerError("protocol", str(error))
     logger.error("a run failed for a reason of the worker's own", exc_info=error)
     return WorkerError("internal", f"{type(error).__name__} in the worker. Report it.")

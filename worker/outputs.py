@@ -12,6 +12,7 @@ from .protocol import WorkerError, WorkflowError
 
 KINDS = ("output", "temp")
 MAX_FILES = 2000
+MAX_BYTES = 512 << 20  # of one file, as the server has it
 MAX_TOTAL_BYTES = 8 << 30
 CHUNK_BYTES = 1 << 20
 # ComfyUI goes on while its files are read and could put a link, or a pipe, in the place of one.
@@ -89,6 +90,13 @@ def gather(history: dict[str, Any], base: Path) -> list[File]:
         name = "/".join(str(entry[key]) for key in ("subfolder", "filename") if entry.get(key))
         name = name.replace("\\", "/")
         path, size_bytes = _plain(base, kind, name, node)
+        if size_bytes > MAX_BYTES:
+            raise WorkflowError(
+                "output_size",
+                f"an output must have {MAX_BYTES} bytes at most, got {size_bytes}. Make it smaller "
+                "or shorter.",
+                node,
+            )
         total_bytes += size_bytes
         found[node, path] = File(node, name, kind, path, base / kind, size_bytes)
         if len(found) > MAX_FILES or total_bytes > MAX_TOTAL_BYTES:

@@ -42,7 +42,7 @@ class StaleTokenError(Exception):
 class RefusedError(Exception):
     """The server understood and refuses: another try changes nothing."""
 
-    status = 0
+    status, code = 0, ""
 
 
 class Wire:
@@ -263,7 +263,7 @@ async def _require_good(answer: aiohttp.ClientResponse, url: str) -> None:
     if status in RETRIED or status >= 500:
         raise AwayError(sentence)
     error = RefusedError(sentence)
-    error.status = status
+    error.status, error.code = status, code
     raise error
 
 

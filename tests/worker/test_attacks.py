@@ -150,6 +150,16 @@ def test_attack_6_no_link_is_followed(tmp_path, deep):
         outputs.gather({"outputs": {"1": {"images": [entry]}}}, tmp_path)
 
 
+def test_output_that_the_server_would_refuse_is_the_workflow_s_fault(tmp_path):
+    (tmp_path / "output").mkdir()
+    with (tmp_path / "output" / "a.mp4").open("wb") as file:
+        file.truncate(outputs.MAX_BYTES + 1)  # a hole, which takes no room
+    history = {"outputs": {"7": {"images": [{"filename": "a.mp4", "type": "output"}]}}}
+    with pytest.raises(protocol.WorkflowError, match="must have 536870912 bytes") as caught:
+        outputs.gather(history, tmp_path)
+    assert (caught.value.code, caught.value.node) == ("output_size", "7")
+
+
 def test_attack_6_folder_that_became_a_link_puts_nothing_out(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.png").write_bytes(b"secret")

@@ -125,6 +125,12 @@ def test_failed_attempt_knows_whether_the_machine_was_it(play, one_node):
     play(act)
 
 
+def refused(status, code):
+    error = RefusedError("no.")
+    error.status, error.code = status, code
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "fault", "code"),
     [
@@ -132,7 +138,11 @@ def test_failed_attempt_knows_whether_the_machine_was_it(play, one_node):
         (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "worker", "disk_full"),
         (OSError(errno.EIO, "at /home/somebody"), "worker", "internal"),
         (AwayError("the store is away."), "worker", "store_away"),
-        (RefusedError("gone", 410), "worker", "protocol"),
+        (refused(410, "gone"), "worker", "protocol"),
+        (refused(422, "hash_mismatch"), "worker", "protocol"),
+        (refused(413, "storage_full"), "workflow", "storage_full"),
+        (refused(413, ""), "workflow", "too_large"),
+        (refused(422, "invalid"), "workflow", "invalid"),
         (KeyError("secret"), "worker", "internal"),
         (WorkflowError("refused", "no."), "workflow", "refused"),
         (WorkerError("fenced", "no."), "worker", "fenced"),
@@ -142,6 +152,28 @@ def test_blame_is_the_machine_s_unless_the_workflow_is_named(error, fault, code)
     found = blame.failure(error)
     assert (found.fault, found.code) == (fault, code)
     assert not any(word in str(found) for word in ("secret", "somebody"))
+
+
+@pytest.mark.parametrize("word", ["output", "complete"])
+def test_what_is_too_large_for_the_server_ends_the_run_and_needs_no_rest(play, work, word):
+    rested = []
+
+    async def act(server, shift):
+        async def sleep(seconds):
+            rested.append(seconds)
+
+        shift._sleep = sleep
+        server.faults[word] = [413]
+        server.add(work(0.1), "r1")
+        server.add(work(0.1), "r2")
+        await server.until(lambda: len(server.ended) == 2)
+        assert rested == []
+
+    server, shift = play(act)
+    [end] = server.ended["r1"]
+    assert (end["end"], end["fault"]) == ("fail", "workflow")
+    assert server.ended["r2"][0]["end"] == "complete"
+    assert shift.ends[:2] == ["failed", "completed"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What reaches a customer while a run goes on and after it, and a worker before its heartbeat."""
 
 import io
+import json
 import time
 
 import pytest
@@ -28,6 +29,15 @@ def test_texts_are_cut_and_those_of_other_nodes_left_out():
         ("3", texts.MAX_BYTES // 2),
     ]
     assert len({one["name"] for one in found}) == 2  # who saves them by name loses none
+
+
+def test_texts_leave_room_for_files_and_fit_into_a_call_together():
+    told = {"outputs": {"1": {"text": [f"{n}" + "\1" * texts.MAX_BYTES for n in range(30)]}}}
+    found = texts.gather(told, {"1"})
+    assert len(json.dumps(found)) <= texts.MAX_TOTAL_BYTES + 1000
+    assert len(found) == 10  # each letter takes six in JSON
+    assert len(texts.gather(told, {"1"}, 2)) == 2
+    assert texts.gather(told, {"1"}, 0) == []
 
 
 def test_previews_are_shown_at_most_once_a_period(play, work, monkeypatch):
