@@ -52,15 +52,18 @@ def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[s
     for pattern in DEVICES:
         for device in sorted(glob.glob(pattern)):
             command += ["--dev-bind-try", device, device]
-    for folder in (*HIDDEN, os.environ.get(SERVER, ""), str(base.parent)):
-        if os.path.isdir(folder) and not os.path.islink(folder):
-            command += ["--tmpfs", folder]
+    hidden = {Path(one).resolve() for one in (os.environ.get(SERVER), base.parent) if one}
+    hidden |= {Path(one) for one in HIDDEN if not os.path.islink(one)}
     interpreter = (sys.prefix, sys.base_prefix, Path(sys.executable).resolve().parent)
     pack = Path(__file__).resolve().parent
-    for path in sorted({Path(one).absolute() for one in (*interpreter, pack, comfyui, *seen)}):
-        for place in dict.fromkeys((path, path.resolve())):
-            if place.exists():
-                command += ["--ro-bind", str(place), str(place)]
+    shown = {Path(one).absolute() for one in (*interpreter, pack, comfyui, *seen)}
+    shown |= {one.resolve() for one in shown}
+    # Whatever lies in another comes after it: hidden in what is shown, or shown in what is hidden.
+    for place in sorted(hidden | shown):
+        if place in hidden and place.is_dir():
+            command += ["--tmpfs", str(place)]
+        elif place.exists():
+            command += ["--ro-bind", str(place), str(place)]
     command += ["--bind", str(base), str(base)]
     for way, names in (("--bind-try", WRITABLE), ("--ro-bind-try", READ_ONLY)):
         for name in names:

@@ -119,3 +119,26 @@ def test_comfyui_beside_a_server_does_not_see_its_secrets(tmp_path, monkeypatch,
     assert seen() == "secret"
     monkeypatch.setenv(sandbox.SERVER, str(data))
     assert seen() == ""
+
+
+@pytest.mark.outside  # not every container may make namespaces
+def test_data_inside_of_what_comfyui_sees_stays_hidden(tmp_path, monkeypatch, need):
+    """As with `--data ./data` in a checkout, which is a pack, and weights in the data folder."""
+    if not (bwrap := sandbox.bubblewrap()):
+        need("a bubblewrap that works", "On Debian and Ubuntu: apt-get install bubblewrap")
+    pack = tmp_path / "pack"
+    data, weights = pack / "data", pack / "data" / "weights"
+    base = data / "worker" / "comfyui"
+    for folder in (base, weights):
+        folder.mkdir(parents=True)
+    names = {"code": pack / "a.py", "weights": weights / "a", "secret": data / "secret_key"}
+    for file in (*names.values(), data / "worker" / "key"):
+        file.write_text("here")
+    monkeypatch.setenv(sandbox.SERVER, str(data))
+    words = sandbox.words(bwrap, pack, base, [pack, weights])
+    command = [*words, "/bin/ls", *map(str, names.values()), str(data / "worker")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert str(names["code"]) in done.stdout
+    assert str(names["weights"]) in done.stdout
+    assert str(names["secret"]) not in done.stdout
+    assert done.stdout.split()[-1] == base.name  # and no key
