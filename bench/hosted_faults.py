@@ -134,7 +134,7 @@ class Stage:
             WHERE a.run = ANY(:runs) AND a.ended_at IS NULL ORDER BY random() LIMIT 1"""
         found = wait_for(lambda: self.market.scalar(sql, runs=runs), "a run at work")
         time.sleep(self.chance.uniform(0.0, WORK_S))
-        return found
+        return found.partition("-")[0]  # the worker puts digits behind it
 
     def ended(self, runs: list[str]) -> bool:
         """Tells whether all runs have a last state."""
