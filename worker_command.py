@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import ctypes
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -17,6 +19,7 @@ DRAIN_S = 120.0
 ACTIONS = ("calibrate",)
 WITH_PARENT = "--with-parent"
 PARENT_HELP = "end when standard input closes: for a program that starts this one"
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 LAST_S = 10.0  # to end by itself when the parent is gone: the server is gone with it
 
 
@@ -56,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if options.with_parent:
         end_with_parent()
     url, key = ("", "") if options.action else (_server(options), _key(options.key))
+    close_to_others()
     with Line() as line:
         comfyui = session.prepare(line.show)
     from .worker import shift  # needs what ComfyUI requires, which may only now be there
@@ -64,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         url=url,
         key=key,
         comfyui=comfyui,
-        data=options.data.expanduser(),
+        data=options.data.expanduser().resolve(),
         packs=(session.PACK, *options.pack),
         weights=options.models.expanduser() if options.models else comfyui / "models",
         name=options.name,
@@ -72,11 +76,21 @@ def run(options: argparse.Namespace) -> int:
         cache_bytes=int(options.model_cache_gb * shift.GIB),
         drain_s=options.drain_s,
         bwrap=_bubblewrap(options.sandbox),
+        secrets=tuple(filter(None, [_key_file(options.key)])),
     )
     if options.action:
         return _calibrate(told, options.checkpoint)
     shift.run(told, _say)
     return 0
+
+
+def close_to_others() -> None:
+    """Keeps programs of this user, ComfyUI among them, from reading this process: its key.
+
+    Linux alone offers it. Programs that this one starts are as open as ever.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
 
 
 def end_with_parent() -> None:
@@ -118,15 +132,19 @@ def _server(options: argparse.Namespace) -> str:
 
 
 def _key(given: str | None) -> str:
-    key = given or os.environ.get(KEY_VARIABLE, "")
-    if key.startswith("@"):
-        key = Path(key[1:]).read_text(encoding="utf-8")
+    file = _key_file(given)
+    key = file.read_text(encoding="utf-8") if file else given or os.environ.get(KEY_VARIABLE, "")
     if not key.strip():
         raise ValueError(
             f"--key or {KEY_VARIABLE} is required, got neither. Make a key of scope worker on the "
             "server."
         )
     return key.strip()
+
+
+def _key_file(given: str | None) -> Path | None:
+    told = given or os.environ.get(KEY_VARIABLE, "")
+    return Path(told[1:]) if told.startswith("@") else None
 
 
 def _bubblewrap(wanted: str) -> str | None:

@@ -33,7 +33,9 @@ def bubblewrap() -> str | None:
     return None
 
 
-def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[str]:
+def words(
+    bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path], secrets: Iterable[Path] = ()
+) -> list[str]:
     """Returns what is put before the command of a ComfyUI.
 
     It sees the system and `seen` read-only, of the folder around its own and of a server's data
@@ -45,6 +47,7 @@ def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[s
         comfyui: The ComfyUI tree, the child's working folder.
         base: The child's folder, with those of READ_ONLY and WRITABLE that it shall have.
         seen: What else it reads: packs, weights.
+        secrets: Files that it finds empty, wherever they lie.
     """
     command = [bwrap, "--die-with-parent", "--cap-drop", "ALL"]
     command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
@@ -68,4 +71,6 @@ def words(bwrap: str, comfyui: Path, base: Path, seen: Iterable[Path]) -> list[s
     for way, names in (("--bind-try", WRITABLE), ("--ro-bind-try", READ_ONLY)):
         for name in names:
             command += [way, str(base / name), str(base / name)]
+    for file in secrets:
+        command += ["--ro-bind", os.devnull, str(file.resolve())]
     return [*command, "--chdir", str(comfyui), "--"]

@@ -52,8 +52,9 @@ class Child:
         weights: Iterable[models.Local] = (),
         arguments: Sequence[str] = (),
         bwrap: str | None = None,
+        secrets: Sequence[Path] = (),
     ):
-        self._bwrap = bwrap
+        self._bwrap, self._secrets = bwrap, secrets
         self._comfyui = comfyui
         self._folder = folder
         self._packs = packs
@@ -194,7 +195,7 @@ class Child:
         if self._bwrap:
             weights = {one.path.parent for one in self.weights}
             seen = [*self._packs, *weights, Path(variables[WEIGHTS_VARIABLE])]
-            before = sandbox.words(self._bwrap, self._comfyui, self.base, seen)
+            before = sandbox.words(self._bwrap, self._comfyui, self.base, seen, self._secrets)
         self._server = Server(
             self._comfyui,
             packs=self._packs,

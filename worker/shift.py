@@ -46,6 +46,7 @@ class Options(NamedTuple):
         drain_s: For the last run to end by itself.
         arguments: Further arguments of ComfyUI.
         bwrap: Path of bubblewrap, which closes ComfyUI in; None runs it without.
+        secrets: Files that ComfyUI must not read: the key's.
     """
 
     url: str
@@ -60,6 +61,7 @@ class Options(NamedTuple):
     drain_s: float = DRAIN_S
     arguments: tuple[str, ...] = ()
     bwrap: str | None = None
+    secrets: tuple[Path, ...] = ()
 
 
 class Shift:
@@ -257,6 +259,7 @@ def new_child(options: Options) -> Child:
         weights=models.local(options.weights),
         arguments=options.arguments,
         bwrap=options.bwrap,
+        secrets=options.secrets,
     )
 
 

@@ -91,6 +91,29 @@ sys.exit(cli.main(sys.argv[1:]))
         assert child.wait(20) == 143
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not offer it.")
+def test_other_programs_cannot_read_the_worker_and_its_key_reaches_the_sandbox(tmp_path):
+    program = """
+import ctypes, pathlib, subprocess, sys
+from dressform import cli
+from dressform.comfyui import session
+from dressform.worker import shift
+ask = "import ctypes; print(ctypes.CDLL(None).prctl(3))"  # PR_GET_DUMPABLE
+session.prepare = lambda notify: pathlib.Path("nowhere")
+def run(options, say):
+    print(*options.secrets, options.key, flush=True)
+    exec(ask)
+    subprocess.run([sys.executable, "-c", ask])
+shift.run = run
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    (tmp_path / "worker.key").write_text("df_key")
+    told = ["worker", "--server", "http://127.0.0.1:1", "--sandbox", "off"]
+    command = [sys.executable, "-c", program, *told, f"--key=@{tmp_path}/worker.key"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-3:] == [f"{tmp_path}/worker.key df_key", "0", "1"]
+
+
 def test_wrong_comfyui_is_told_before_anything_is_made(monkeypatch, tmp_path):
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
     nobody = SimpleNamespace()

@@ -91,6 +91,25 @@ def test_attack_18_child_sees_and_writes_nothing_but_its_own(bwrap, tmp_path):
     }
 
 
+def test_file_of_the_key_is_empty_for_the_child(bwrap, tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox, "HIDDEN", ())  # below one of them everything is
+    base, code = tmp_path / "data" / "comfyui", tmp_path / "code"
+    for folder in (base, code):
+        folder.mkdir(parents=True)
+    key, other = tmp_path / "worker.key", tmp_path / "other"
+    key.write_text("secret")
+    other.symlink_to(key)
+
+    def read(*secrets):
+        words = sandbox.words(bwrap, code, base, [], secrets)
+        command = [*words, "/bin/cat", str(key), str(other)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    assert read() == "secretsecret"
+    assert read(other) == ""
+    assert read(key) == ""
+
+
 def test_run_works_in_the_sandbox_and_its_child_is_killed_whole(bwrap, play, work, running):
     pids = []
 
