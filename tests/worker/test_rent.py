@@ -175,9 +175,19 @@ def test_no_file_holds_a_key():
     assert "environment" not in read(RENT / "compose.yaml")["services"]["worker"]
 
 
+def test_key_is_for_the_container_s_user_and_not_for_git():
+    folder = read(RENT / "compose.yaml")["secrets"]["worker_key"]["file"]
+    assert folder.endswith(".key")
+    assert "*.key" in (RENT.parents[1] / ".gitignore").read_text(encoding="utf-8").split()
+    uid = re.search(r"useradd .*--uid (\d+)", (RENT / "Dockerfile").read_text(encoding="utf-8"))[1]
+    for text in (RENT / "compose.yaml", RENT.parents[1] / "docs" / "hosting.md"):
+        assert f"--owner {uid} --mode 400" in text.read_text(encoding="utf-8")
+
+
 def test_copied_context_leaves_out_what_is_not_needed():
     left = (RENT / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
     assert {".venv", ".comfyui", ".git", "tests"} <= set(left)
+    assert "**/*.key" in left  # where compose.yaml wants it is inside of the context
     assert not {"worker", "comfyui", "imaging", "nodes", "samples", "workflows"} & set(left)
 
 
