@@ -4,6 +4,7 @@ import contextlib
 import glob
 import os
 import shutil
+import site
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -57,7 +58,8 @@ def words(
             command += ["--dev-bind-try", device, device]
     hidden = {Path(one).resolve() for one in (os.environ.get(SERVER), base.parent) if one}
     hidden |= {Path(one) for one in HIDDEN if not os.path.islink(one)}
-    interpreter = (sys.prefix, sys.base_prefix, Path(sys.executable).resolve().parent)
+    interpreter = [sys.prefix, sys.base_prefix, Path(sys.executable).resolve().parent]
+    interpreter += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     pack = Path(__file__).resolve().parent
     shown = {Path(one).absolute() for one in (*interpreter, pack, comfyui, *seen)}
     shown |= {one.resolve() for one in shown}

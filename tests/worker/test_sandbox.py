@@ -91,6 +91,17 @@ def test_attack_18_child_sees_and_writes_nothing_but_its_own(bwrap, tmp_path):
     }
 
 
+def test_packages_of_the_user_are_seen_though_homes_are_hidden(tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox.site, "ENABLE_USER_SITE", True)
+    monkeypatch.setattr(sandbox.site, "getusersitepackages", lambda: str(tmp_path / "site"))
+    monkeypatch.setattr(sandbox, "HIDDEN", (str(tmp_path),))
+    (tmp_path / "site").mkdir()
+    words = sandbox.words("bwrap", tmp_path / "code", tmp_path / "data" / "comfyui", [])
+    hidden, shown = words.index(str(tmp_path)), words.index(str(tmp_path / "site"))
+    assert (words[hidden - 1], words[shown - 1]) == ("--tmpfs", "--ro-bind")
+    assert hidden < shown
+
+
 def test_file_of_the_key_is_empty_for_the_child(bwrap, tmp_path, monkeypatch):
     monkeypatch.setattr(sandbox, "HIDDEN", ())  # below one of them everything is
     base, code = tmp_path / "data" / "comfyui", tmp_path / "code"
