@@ -19,6 +19,7 @@ DRAIN_S = 120.0
 ACTIONS = ("calibrate",)
 WITH_PARENT = "--with-parent"
 PARENT_HELP = "end when standard input closes: for a program that starts this one"
+FURTHER_FOLDERS = "extra_model_paths.yaml"  # main.py reads it from beside itself
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 LAST_S = 10.0  # to end by itself when the parent is gone: the server is gone with it
 
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     close_to_others()
     with Line() as line:
         comfyui = session.prepare(line.show)
+    require_own_folders(comfyui)
     from .worker import shift  # needs what ComfyUI requires, which may only now be there
 
     told = shift.Options(
@@ -82,6 +84,20 @@ def run(options: argparse.Namespace) -> int:
         return _calibrate(told, options.checkpoint)
     shift.run(told, _say)
     return 0
+
+
+def require_own_folders(comfyui: Path) -> None:
+    """Checks that ComfyUI reads weights of no folders but those that the worker gives it.
+
+    Raises:
+        RuntimeError: a file in its tree names others.
+    """
+    file = comfyui / FURTHER_FOLDERS
+    if file.exists():
+        raise RuntimeError(
+            f"a worker's ComfyUI must read weights from --models alone, got {file}. Move the file "
+            "away, or set COMFYUI_PATH to a ComfyUI without one."
+        )
 
 
 def close_to_others() -> None:

@@ -10,7 +10,7 @@ import time
 from collections import namedtuple
 
 import pytest
-from dressform import cli
+from dressform import cli, worker_command
 from dressform.worker import introduction, models, outputs, protocol
 from dressform.worker.meter import Meter, loaders
 from dressform.worker.wire import AwayError, RefusedError, Wire, persistently
@@ -311,6 +311,20 @@ def test_command_needs_a_server_and_a_key(capsys, monkeypatch):
     assert "--server is required" in capsys.readouterr().err
     assert cli.main(["worker", "--server", "https://example.com"]) == 1
     assert "--key or DRESSFORM_WORKER_KEY is required" in capsys.readouterr().err
+
+
+def test_tree_that_names_further_folders_is_refused(tmp_path, capsys, monkeypatch):
+    worked = []
+    monkeypatch.setattr(worker_command, "close_to_others", lambda: None)  # this very process
+    monkeypatch.setattr("dressform.comfyui.session.prepare", lambda notify: tmp_path)
+    monkeypatch.setattr("dressform.worker.shift.run", lambda options, say: worked.append(options))
+    told = ["worker", "--server", "https://example.com", "--key", "k", "--sandbox", "off"]
+    (tmp_path / "extra_model_paths.yaml.example").write_text("")
+    assert cli.main(told) == 0
+    (tmp_path / "extra_model_paths.yaml").write_text("comfyui: {base_path: /srv/private}")
+    assert cli.main(told) == 1
+    assert "from --models alone, got" in capsys.readouterr().err
+    assert len(worked) == 1
 
 
 @pytest.mark.parametrize("where", ["to the server", "to a store"])
