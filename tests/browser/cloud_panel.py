@@ -80,9 +80,13 @@ class Panel:
 
     def run(self):
         """From the button to the confirmation, until the run is on the list."""
+        self.press("ask")
+        self.confirm()
+
+    def confirm(self):
+        """Presses the price; the newest run is then this one, and none of an earlier test."""
         newest = "document.querySelector('.dfc-run')?.dataset.key"
         before = self.page.evaluate(newest)
-        self.press("ask")
         self.find("[data-action=confirm]:not([aria-disabled])").click()
         self.page.wait_for_function(f"before => {newest} !== before", arg=before)
 

@@ -127,7 +127,7 @@ class TestARun:
         assert ("A guess: no run like this one" in one.text) == (alike == 0)
         one.picture(f"cloud-quote-{frontend}-{'vue' if vue_nodes else 'classic'}")
         assert hosted.balance == (before, 0)  # nothing is held before somebody says yes
-        one.press("confirm")
+        one.confirm()
         one.find(".dfc-preview").wait_for()
         one.wait_for_text("2 of 3 nodes done")
         one.picture(f"cloud-running-{frontend}-{'vue' if vue_nodes else 'classic'}")
@@ -244,9 +244,7 @@ class TestTroubles:
         shop.get_by_role("heading", name="Paid", exact=True).wait_for()
         shop.close()
         one.press("refresh")
-        one.find("[data-action=confirm]:not([aria-disabled])").wait_for()
-        one.press("confirm")
-        one.wait_for_text("Running")
+        one.confirm()
         one.until("succeeded")
 
     def test_credits_that_are_spent_meanwhile_are_told_with_the_link(self, panel, hosted):
@@ -353,7 +351,7 @@ def test_looks(panel, hosted, worker, look):
     one.press("ask")
     one.find(".dfc-price").wait_for()
     seen("quote")
-    one.press("confirm")
+    one.confirm()
     one.find(".dfc-preview").wait_for()
     one.page.locator(".dfc-nodes summary").first.click()
     seen("running")

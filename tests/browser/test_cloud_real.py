@@ -68,7 +68,7 @@ def test_a_shipped_workflow_runs_there_and_shows_its_pictures_here(panel, hosted
     one.press("ask")
     one.find("[data-action=confirm]").wait_for()
     one.picture("cloud-real-quote")
-    one.press("confirm")
+    one.confirm()
     one.page.set_default_timeout(RUN_TIMEOUT_MS)
     one.until("succeeded")
     one.page.wait_for_timeout(1000)
