@@ -21,6 +21,7 @@ MAX_JSON_BYTES = 8_000_000
 MAX_EVENT_BYTES = 1_000_000  # one event: a preview is at most 128 KiB
 CONNECT_S = 10.0
 CALL_S = 60.0
+SLOWEST_BYTES_S = 64_000  # of an upload: slower is taken for dead
 SILENT_S = 45.0  # the server says something every 15 s while a stream is open
 CHUNK_BYTES = 1 << 18
 UNREACHABLE = "unreachable"
@@ -121,6 +122,7 @@ class Client:
         *,
         once: str | None = None,
         form: aiohttp.FormData | None = None,
+        longest_s: float | None = None,
     ) -> dict[str, Any]:
         """Calls and returns the JSON object of the answer; empty where there is none.
 
@@ -130,13 +132,15 @@ class Client:
             body: Sent as JSON where given.
             once: Idempotency-Key: the same call again is the same job.
             form: Sent instead of a body.
+            longest_s: For which it may take, if not as long as any call.
 
         Raises:
             CloudError: it was refused, or no answer came.
         """
         headers = {"Idempotency-Key": once} if once else {}
+        more = {"json": body, "data": form, "timeout": _timeout(longest_s or CALL_S)}
         try:
-            async with self._request(method, path, headers, json=body, data=form) as answer:
+            async with self._request(method, path, headers, **more) as answer:
                 content = await _limited(answer, MAX_JSON_BYTES)
                 if answer.status >= 300:
                     raise _refusal(answer, content)
@@ -162,7 +166,9 @@ class Client:
         form.add_field("file", data, filename=name, content_type="application/octet-stream")
         if digest:
             form.add_field("expected_hash", f"blake3:{digest}")
-        return str((await self.call("POST", "/api/v2/assets", form=form))["id"])
+        longest_s = CALL_S + len(data) / SLOWEST_BYTES_S
+        told = await self.call("POST", "/api/v2/assets", form=form, longest_s=longest_s)
+        return str(told["id"])
 
     async def events(self, job: str, after: str = "") -> AsyncIterator[Event]:
         """Yields what happens to a job, from the event after `after`, until the stream ends.
@@ -211,7 +217,6 @@ class Client:
     def _request(self, method: str, path: str, headers: dict[str, str], **more: Any) -> Any:
         if self._session is None:
             raise RuntimeError("a client must be entered before it calls")
-        more.setdefault("timeout", aiohttp.ClientTimeout(total=CALL_S, connect=CONNECT_S))
         return self._session.request(
             method,
             self.server + path,
@@ -247,6 +252,10 @@ class _PublicOnly(AbstractResolver):
 
     async def close(self) -> None:
         """Has nothing to close."""
+
+
+def _timeout(total_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, connect=CONNECT_S)
 
 
 def _session(*, public: bool = False) -> aiohttp.ClientSession:

@@ -127,6 +127,21 @@ class TestAnUpload:
 
         play(act)
 
+    def test_may_take_as_long_as_a_slow_line_needs(self, play, client, monkeypatch):
+        monkeypatch.setattr(client, "CALL_S", 0.3)  # shorter than the server takes here
+        monkeypatch.setattr(client, "SLOWEST_BYTES_S", len(PNG) / 60)
+        monkeypatch.setattr(client, "_blake3", lambda data: "")
+
+        async def act(server, one):
+            async def slow(_):
+                await asyncio.sleep(1)
+                return web.json_response({"id": "a-3"}, status=201)
+
+            server.answers["POST /api/v2/assets"] = slow
+            assert await one.upload(PNG, "input.png") == "a-3"
+
+        play(act)
+
 
 class TestAFile:
     def collect(self, play, client, location, *, limit=1000):
