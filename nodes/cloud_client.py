@@ -199,14 +199,15 @@ class Client:
         try:
             async with self._request("GET", path, {}, timeout=timeout) as answer:
                 if answer.status in (302, 303, 307, 308):
-                    elsewhere = self._store(answer.headers.get("Location", ""))
+                    public = await _is_public(urlsplit(self.server).hostname or "")
+                    elsewhere = self._store(answer.headers.get("Location", ""), public)
                 else:
                     async for chunk in _chunks(answer, limit):
                         yield chunk
                     return
-            # Without the key: a session of its own, which reaches no private network.
+            # Without the key: a session of its own. A public server leads into no private network.
             async with (
-                _session(public=not is_loopback(urlsplit(self.server).hostname or "")) as other,
+                _session(public=public) as other,
                 other.get(elsewhere, allow_redirects=False, timeout=timeout) as answer,
             ):
                 async for chunk in _chunks(answer, limit):
@@ -225,13 +226,18 @@ class Client:
             **{name: value for name, value in more.items() if value is not None},
         )
 
-    def _store(self, location: str) -> str:
+    def _store(self, location: str, public: bool) -> str:
         """Checks where a file shall be fetched from: encrypted, unless all is on this computer."""
-        parts = urlsplit(location)
+        try:
+            parts = urlsplit(location)
+        except ValueError:
+            parts = urlsplit("")
         own = is_loopback(urlsplit(self.server).hostname or "")
         here = own and parts.scheme == "http" and is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not here:
             raise CloudError("no-server", "a file's address must be https, got another.", 502)
+        if public and not _may_be_public(parts.hostname or ""):
+            raise CloudError("no-server", "a file's address must be public, got another.", 502)
         return location
 
 
@@ -241,9 +247,8 @@ class _PublicOnly(AbstractResolver):
     async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[Any]:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        for *_, place in found:
-            if not ipaddress.ip_address(str(place[0]).partition("%")[0]).is_global:
-                raise OSError(f"a public address is required, got a private one for {host}")
+        if not all(_is_global(place[0]) for *_, place in found):
+            raise OSError(f"a public address is required, got a private one for {host}")
         return [
             {"hostname": host, "host": place[0], "port": port, "family": kind, "proto": 0}
             | {"flags": socket.AI_NUMERICHOST}
@@ -252,6 +257,27 @@ class _PublicOnly(AbstractResolver):
 
     async def close(self) -> None:
         """Has nothing to close."""
+
+
+async def _is_public(host: str) -> bool:
+    """Tells whether a host is in the public internet, and in no network of the user's own."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return any(_is_global(place[0]) for *_, place in found)
+
+
+def _may_be_public(host: str) -> bool:
+    """Tells whether a host is a public number, or a name, which aiohttp has resolved."""
+    if ":" in host or host.replace(".", "").isdigit():
+        return _is_global(host)
+    return True
+
+
+def _is_global(number: Any) -> bool:
+    try:
+        return ipaddress.ip_address(str(number).partition("%")[0]).is_global
+    except ValueError:
+        return False
 
 
 def _timeout(total_s: float) -> aiohttp.ClientTimeout:

@@ -184,6 +184,42 @@ class TestAFile:
 
         asyncio.run(main())
 
+    @pytest.mark.parametrize(
+        "host",
+        ["169.254.169.254", "10.0.0.5", "2130706433", "[fd00::1]", "[::ffff:10.0.0.5]", "127.0.0.1"],
+    )
+    def test_of_a_private_number_is_refused_to_a_public_server(self, client, host):
+        one = client.Client("https://cloud.example.com", KEY)
+        with pytest.raises(client.CloudError, match="must be public"):
+            one._store(f"https://{host}/latest", True)
+        assert one._store("https://8.8.8.8/file", True)
+        assert one._store("https://store.example.com/file", True)
+        assert one._store(f"https://{host}/file", False)
+
+    def test_of_a_private_network_is_fetched_for_a_server_of_one(self, play, client, monkeypatch):
+        opened, usual = [], client._session
+
+        def session(*, public=False):
+            opened.append(public)
+            return usual(public=public)
+
+        monkeypatch.setattr(client, "_session", session)
+        for seen in (False, True):
+
+            async def is_public(_, seen=seen):
+                return seen
+
+            monkeypatch.setattr(client, "_is_public", is_public)
+            self.collect(play, client, "https://localhost:1/store")
+            assert opened[-1] is seen
+
+    @pytest.mark.parametrize(
+        ("host", "public"),
+        [("127.0.0.1", False), ("localhost", False), ("192.168.1.9", False), ("8.8.8.8", True)],
+    )
+    def test_comes_from_a_server_that_is_public_or_not(self, client, host, public):
+        assert asyncio.run(client._is_public(host)) is public
+
     def test_that_is_too_large_is_cut_off(self, play, client):
         error, _ = self.collect(play, client, "HERE/store", limit=10)
         assert error.code == "too_large"
