@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,29 +118,26 @@ async def sent(client: Client, once: str) -> str | None:
     return next((str(one["id"]) for one in told.get("jobs") or ()), None)
 
 
-async def fetch(client: Client, job: Mapping[str, Any], have: Mapping[str, Kept]) -> dict:
-    """Fetches the outputs of a job into ComfyUI's folders.
+async def fetch(
+    client: Client, job: Mapping[str, Any], have: Mapping[str, Kept]
+) -> AsyncIterator[tuple[dict[str, Any], Kept]]:
+    """Fetches the outputs of a job into ComfyUI's folders; yields each with its file as it comes.
 
     Args:
         client: Of the account.
         job: As the server tells it.
         have: What was fetched before, by the output's id.
-
-    Returns:
-        By the id of an output its node and file.
     """
     outputs = [one for one in job.get("outputs") or () if isinstance(one, dict)]
-    kept: dict[str, Kept] = dict(have)
-    left = cloud_files.MAX_RUN_BYTES
+    left = cloud_files.MAX_RUN_BYTES - sum(one.path.stat().st_size for one in have.values())
     for one in outputs[: cloud_files.MAX_FILES]:
         id_ = one.get("id")
-        if not isinstance(id_, str) or id_ in kept or is_text(one):
+        if not isinstance(id_, str) or id_ in have or is_text(one):
             continue
-        limit = min(cloud_files.MAX_FILE_BYTES, left)
-        chunks = client.content(id_, limit)
-        kept[id_] = await cloud_files.keep(one.get("name"), chunks, str(one.get("hash") or ""))
-        left -= kept[id_].path.stat().st_size
-    return kept
+        chunks = client.content(id_, min(cloud_files.MAX_FILE_BYTES, left))
+        kept = await cloud_files.keep(one.get("name"), chunks, str(one.get("hash") or ""))
+        left -= kept.path.stat().st_size
+        yield one, kept
 
 
 async def texts(client: Client, job: Mapping[str, Any]) -> dict[str, list[str]]:

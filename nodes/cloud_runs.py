@@ -81,7 +81,6 @@ class Runs:
         self._tell = tell
         self._runs: dict[str, Run] = {}
         self._graphs: dict[str, dict] = {}
-        self._kept: dict[str, dict[str, Kept]] = {}
         self._tasks: dict[str, asyncio.Task] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self._heard: dict[str, str] = {}
@@ -257,16 +256,14 @@ class Runs:
         """Fetches what there is; only then is the run over."""
         told = await client.call("GET", f"/api/v2/jobs/{run.job}")
         self._back(run)
-        kept = self._kept.setdefault(run.id, {})
-        nodes = {one.get("id"): str(one.get("node_id")) for one in told.get("outputs") or ()}
         run.texts = await cloud_calls.texts(client, told)
-        try:
-            kept |= await cloud_calls.fetch(client, told, kept)
-        finally:
-            run.files = [
-                {**one.view(), "node": nodes.get(id_, ""), "shown": one.shown}
-                for id_, one in kept.items()
-            ]
+        have = {one["id"]: Kept(*(one[name] for name in Kept._fields)) for one in run.files}
+        have = {id_: one for id_, one in have.items() if one.path.is_file()}
+        run.files = [one for one in run.files if one["id"] in have]
+        async for output, kept in cloud_calls.fetch(client, told, have):
+            about = {"id": str(output["id"]), "node": str(output.get("node_id"))}
+            run.files.append({**kept._asdict(), **about})
+            self._save()  # what is here is not fetched again, whatever comes
         error = told.get("error")
         if isinstance(error, dict):
             run.error = {"code": str(error.get("code", ""))[:60]}

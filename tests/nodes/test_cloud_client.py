@@ -366,6 +366,37 @@ class TestARun:
 
         follow(act)
 
+    def test_fetches_no_output_twice_whatever_becomes_of_the_next(self, follow, account):
+        from dressform.nodes import cloud_runs
+
+        async def act(server, runs, heard):
+            outputs = [
+                {"id": id_, "node_id": "1", "name": f"{id_}.png", "type": "image"}
+                for id_ in ("good", "bad")
+            ]
+
+            async def data(_):
+                return web.Response(body=PNG)
+
+            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
+            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded", outputs=outputs))
+            server.answers["GET /api/v2/assets/good/content"] = data
+            server.answers["GET /api/v2/assets/bad/content"] = problem(503, "unavailable")
+            run = self.start(runs, account)
+            tries = "GET /api/v2/assets/bad/content"
+            await self.until(lambda: server.words().count(tries) > 2 and run.away)
+            assert [one["filename"] for one in run.files] == ["good.png"]
+            for task in runs._tasks.values():
+                task.cancel()  # as when ComfyUI stops
+            server.answers["GET /api/v2/assets/bad/content"] = data
+            again = cloud_runs.Runs(lambda name, view: None)
+            await self.until(lambda: again.list()[0]["ended"])
+            names = [one["filename"] for one in again.list()[0]["files"]]
+            assert names == ["good.png", "bad.png"]
+            assert server.words().count("GET /api/v2/assets/good/content") == 1
+
+        follow(act)
+
     def test_whose_answer_a_restart_lost_is_found_by_its_label(self, follow, account):
         from dressform.nodes import cloud_runs
 
