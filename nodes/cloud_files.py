@@ -12,10 +12,10 @@ import folder_paths
 FOLDER = "hosted"  # below ComfyUI's output and temp folders
 MAX_FILE_BYTES = 2 << 30
 MAX_RUN_BYTES = 8 << 30
-MAX_FILES = 500
+MAX_FILES = 2_000  # as many as a server takes of a run
 MAX_NAME = 100  # characters; file systems allow 255 bytes
 HEAD_BYTES = 64
-TEMPORARY = re.compile(r"(?:^|_)temp_\w*\d")  # as Preview Image names its files
+TEMPORARY = re.compile(r"_temp_[a-z]{5}_\d{5}_")  # as Preview Image names its files
 # By first bytes: suffix, and the key under which ComfyUI's editor shows it.
 MAGIC = (
     (b"\x89PNG\r\n\x1a\n", ".png", "images"),
@@ -40,9 +40,6 @@ class Kept(NamedTuple):
     subfolder: str
     type: str
     shown: str
-
-    def view(self) -> dict[str, str]:
-        return {"filename": self.filename, "subfolder": self.subfolder, "type": self.type}
 
     @property
     def path(self) -> Path:

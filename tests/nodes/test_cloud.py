@@ -181,7 +181,14 @@ class TestAFile:
 
     def test_that_was_only_shown_goes_where_comfyui_empties(self, keep):
         assert keep("ComfyUI_temp_abcde_00001_.png", PNG).type == "temp"
-        assert keep("my_temperature_1.png", PNG).type == "output"
+        for name in ("my_temperature_1.png", "color_temp_00001_.png", "temp_00001_.png"):
+            assert keep(name, PNG).type == "output"
+
+    def test_is_one_of_as_many_as_a_server_takes(self, folders):
+        from dressform.nodes import cloud_files
+        from dressform.worker import outputs
+
+        assert cloud_files.MAX_FILES == outputs.MAX_FILES
 
     def test_with_other_bytes_than_told_is_not_kept(self, keep, folders):
         blake3 = pytest.importorskip("blake3").blake3
