@@ -10,68 +10,25 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from . import cloud_account, cloud_calls
 from .cloud_account import Account
 from .cloud_client import Client, CloudError
 from .cloud_files import Kept
+from .cloud_run import ENDED, OPEN, Run, payer, progressed
 from .photo_files import Refused
 
 FILE = "runs.json"
 KEPT = 20  # runs that are listed
 PAUSES_S = (1, 2, 4, 8, 15, 30)  # between tries while the server is gone
+KEPT_S = 7 * 86_400  # for which a server keeps what a run put out
 POLL_S = 2.0  # for place in the queue and what is held; events come by themselves
-OPEN = ("uploading", "submitting", "queued", "running", "canceling", "downloading")
-ENDED = ("succeeded", "failed", "canceled", "expired")
+
+logger = logging.getLogger("dressform")
 
 Tell = Callable[[str, dict], None]
-
-
-@dataclass
-class Run:
-    """A run as the page and the file know it; the workflow itself is kept until it was sent."""
-
-    id: str
-    label: str
-    client: str
-    titles: dict[str, str]
-    classes: dict[str, str]
-    server: str
-    created_at: float
-    gpu_class: str = ""
-    at_most: float = 0.0
-    state: str = "uploading"
-    phase: str = ""
-    job: str = ""
-    away: str = ""  # why the server cannot be reached; empty while it can
-    node: str = ""
-    step: int = 0
-    steps: int = 0
-    nodes_done: int = 0
-    nodes_total: int = 0
-    done: list[str] = field(default_factory=list)
-    queue_position: int | None = None
-    eta_s: int | None = None
-    cost: float | None = None
-    held: float = 0.0
-    gpu_s: float = 0.0
-    explanation: str | None = None
-    phases: dict[str, int] = field(default_factory=dict)
-    error: dict[str, str] | None = None
-    files: list[dict[str, str]] = field(default_factory=list)
-    texts: dict[str, list[str]] = field(default_factory=dict)
-    canceled: bool = False  # whether the user asked for it
-    sent: bool = False  # whether a job may exist
-    ended_at: float | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
-
-    def view(self) -> dict[str, Any]:
-        return {**asdict(self), "ended": self.ended}
 
 
 class Runs:
@@ -104,8 +61,8 @@ class Runs:
         self._load()
         classes = {id_: one["class_type"] for id_, one in graph.items()}
         run = Run(
-            id=uuid.uuid4().hex, server=account.server, created_at=time.time(), classes=classes,
-            nodes_total=len(graph), **about,
+            id=uuid.uuid4().hex, server=account.server, payer=payer(account),
+            created_at=time.time(), classes=classes, nodes_total=len(graph), **about,
         )  # fmt: skip
         self._runs[run.id], self._graphs[run.id] = run, graph
         self._go(run)
@@ -122,14 +79,15 @@ class Runs:
     def retry(self, id_: str) -> None:
         """Asks the server again at once."""
         self._require(id_)
-        self._wake[id_].set()
+        if wake := self._wake.get(id_):
+            wake.set()
 
     def forget(self, id_: str) -> None:
         """Takes a run off the list; its files stay."""
         run = self._require(id_)
         if not run.ended and not run.away:
             raise Refused(409, "run-open", "the run must have ended, got one that runs. Cancel it.")
-        if task := self._tasks.pop(id_, None):
+        if task := self._tasks.get(id_):
             task.cancel()
         del self._runs[id_]
         self._save()
@@ -148,32 +106,44 @@ class Runs:
         self._changed(run)
 
     async def _live(self, run: Run) -> None:
-        """Goes from step to step; while the server is gone, tries the same step again."""
+        """Goes from step to step; after trouble that may pass, tries the same step again."""
         tries = 0
-        while not run.ended:
-            try:
-                account = cloud_account.load()
-                if account is None or account.server != run.server:
-                    raise CloudError("not-connected", f"Connect to {run.server} again.")
-                async with account.client() as client:
-                    await self._step(client, run)
-                tries = 0
-            except CloudError as error:
-                # Another key ends no job: whoever connects with a good one gets its outputs.
-                if not (error.passes or (run.job and error.status in (401, 403, 404))):
-                    self._failed(run, error.code, error.sentence)
-                    break
-                await self._pause(run, error, tries)
-                tries += 1
-            except Refused as refusal:
-                self._failed(run, refusal.code, refusal.sentence)
-            except (OSError, ValueError) as error:
-                self._failed(run, "local-files", str(error))
-            except Exception as error:
-                logging.getLogger("dressform").exception("A hosted run could not be followed.")
-                self._failed(run, "unexpected", str(error))
-        for kept in (self._graphs, self._tasks, self._heard):
-            kept.pop(run.id, None)
+        try:
+            while not run.ended:
+                away = await self._try(run)
+                if away and not run.ended:
+                    await self._pause(run, away, tries)
+                tries = tries + 1 if away else 0
+        finally:
+            for kept in (self._graphs, self._tasks, self._heard, self._wake, self._told):
+                kept.pop(run.id, None)
+
+    async def _try(self, run: Run) -> str:
+        """Does one step; returns why it could not be done for now, or nothing."""
+        try:
+            async with _account(run).client() as client:
+                await self._step(client, run)
+        except CloudError as error:
+            if run.job and error.status == 404 and time.time() > run.created_at + KEPT_S:
+                self._failed(run, "job-gone", error.sentence)
+            # Another key ends no job: whoever connects with a good one gets its outputs.
+            elif run.job and error.status in (401, 403, 404):
+                return "not-connected"
+            elif error.passes:
+                return error.code
+            else:
+                self._failed(run, error.code, error.sentence)
+        except Refused as refusal:
+            self._failed(run, refusal.code, refusal.sentence)
+        except (OSError, ValueError) as error:
+            if run.job:  # it is paid for: room can be made
+                logger.warning("The outputs of a hosted run could not be saved: %s", error)
+                return "local-files"
+            self._failed(run, "local-files", str(error))
+        except Exception as error:
+            logger.exception("A hosted run could not be followed.")
+            self._failed(run, "unexpected", str(error))
+        return ""
 
     async def _step(self, client: Client, run: Run) -> None:
         if not run.job:
@@ -191,6 +161,8 @@ class Runs:
         if graph is None:  # ComfyUI was stopped before the job was known
             return await self._recall(client, run)
         bound = await cloud_calls.upload(client, graph)
+        if run.canceled and not run.sent:
+            return  # the next step ends it
         run.state, run.sent = "submitting", True
         self._changed(run)
         told = await cloud_calls.submit(
@@ -247,7 +219,7 @@ class Runs:
                 if shown := cloud_calls.preview(event.data):
                     self._tell("dressform.cloud.preview", {"run": run.id, **shown})
             elif event.kind == "progress":
-                _progress(run, event.data)
+                progressed(run, event.data)
                 self._changed(run, keep=False)
             elif event.kind == "status":
                 self._wake[run.id].set()
@@ -277,7 +249,9 @@ class Runs:
             run.state = str(state)
         run.queue_position, run.eta_s = told.get("queue_position"), told.get("eta_s")
         run.gpu_class = str(told.get("gpu_class") or run.gpu_class)
-        _progress(run, told.get("progress") or {})
+        progressed(run, told.get("progress") or {})
+        if run.state == "queued":  # perhaps again, after an attempt that was lost
+            run.done, run.phase = [], ""
         for name, value in cloud_calls.cost_of(told).items():
             setattr(run, name, value)
 
@@ -293,10 +267,10 @@ class Runs:
             run.nodes_done = run.nodes_total
         self._changed(run)
 
-    # A server that is gone
+    # A server that is gone, or a full disk
 
-    async def _pause(self, run: Run, error: CloudError, tries: int) -> None:
-        run.away = "not-connected" if error.status in (401, 403, 404) else error.code
+    async def _pause(self, run: Run, away: str, tries: int) -> None:
+        run.away = away
         self._changed(run)
         self._wake[run.id].clear()
         await self._until(run, PAUSES_S[min(tries, len(PAUSES_S) - 1)])
@@ -317,7 +291,9 @@ class Runs:
         view = run.view()
         if view != self._told.get(run.id):
             self._told[run.id] = view
-            self._tell("dressform.cloud", view)
+            # Every page hears it; who knows the id of one hears all that ComfyUI tells that one.
+            told = {name: value for name, value in view.items() if name != "client"}
+            self._tell("dressform.cloud", told)
         if keep:
             self._save()
 
@@ -326,9 +302,13 @@ class Runs:
         listed = [one for n, one in enumerate(newest) if n < KEPT or not one.ended]
         self._runs = {one.id: one for one in listed}
         text = json.dumps([asdict(one) for one in listed])
-        if text != self._text:
+        if text == self._text:
+            return
+        try:
             cloud_account.write(cloud_account.folder() / FILE, text)
             self._text = text
+        except OSError as error:  # the runs themselves go on
+            logger.warning("The list of hosted runs could not be written: %s", error)
 
     def _load(self) -> None:
         if self._loaded:
@@ -344,15 +324,16 @@ class Runs:
             self._go(run)
 
 
-def _progress(run: Run, data: dict[str, Any]) -> None:
-    run.phase = str(data.get("phase") or run.phase)
-    run.nodes_done = int(data.get("nodes_done") or 0)
-    run.nodes_total = int(data.get("nodes_total") or run.nodes_total)
-    node = str(data.get("current_node") or "")
-    if run.node and node != run.node and run.node not in run.done:
-        run.done.append(run.node)
-    run.node = node
-    run.step, run.steps = int(data.get("step") or 0), int(data.get("steps") or 0)
+def _account(run: Run) -> Account:
+    """Returns who pays for a run; once there is a job, the server tells whose it is.
+
+    Raises:
+        CloudError: somebody else is connected, or nobody.
+    """
+    account = cloud_account.load()
+    if account and account.server == run.server and (run.job or payer(account) == run.payer):
+        return account
+    raise CloudError("not-connected", f"Connect to {run.server} again.")
 
 
 def _age(run: Run) -> float:

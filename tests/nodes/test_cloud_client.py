@@ -1,7 +1,6 @@
-"""The client of the hosted server against one that misbehaves, and runs that outlive trouble."""
+"""The client of the hosted server against one that misbehaves."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from pretend_server import Server, problem, told
 
 KEY = "df_secret_key_abcd"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
-GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 
 
 @pytest.fixture
@@ -186,7 +184,14 @@ class TestAFile:
 
     @pytest.mark.parametrize(
         "host",
-        ["169.254.169.254", "10.0.0.5", "2130706433", "[fd00::1]", "[::ffff:10.0.0.5]", "127.0.0.1"],
+        [
+            "169.254.169.254",
+            "10.0.0.5",
+            "2130706433",
+            "[fd00::1]",
+            "[::ffff:10.0.0.5]",
+            "127.0.0.1",
+        ],
     )
     def test_of_a_private_number_is_refused_to_a_public_server(self, client, host):
         one = client.Client("https://cloud.example.com", KEY)
@@ -251,181 +256,3 @@ def test_events_are_read_whatever_way_they_are_cut(play):
     first, second = play(act)
     assert first == ("1", "progress", {"value": 0.5})
     assert second == ("2", "status", {"status": "queued"})
-
-
-class TestARun:
-    @pytest.fixture
-    def account(self, nodes, tmp_path, monkeypatch):
-        import folder_paths
-        from dressform.nodes import cloud_account
-
-        for kind in ("input", "temp", "output", "user"):
-            (tmp_path / kind).mkdir()
-            monkeypatch.setattr(folder_paths, f"{kind}_directory", str(tmp_path / kind))
-        return cloud_account
-
-    @pytest.fixture
-    def follow(self, account, monkeypatch):
-        """A function that runs `act(server, runs, heard)` with a connected account."""
-        from dressform.nodes import cloud_runs
-
-        monkeypatch.setattr(cloud_runs, "POLL_S", 0.02)
-        monkeypatch.setattr(cloud_runs, "PAUSES_S", (0.02,))
-
-        def run(act):
-            async def main():
-                heard = []
-                runs = cloud_runs.Runs(lambda name, view: heard.append(view))
-                async with Server() as server:
-                    account.keep(account.Account(server.url, KEY))
-                    await act(server, runs, heard)
-
-            asyncio.run(main())
-
-        return run
-
-    async def until(self, holds):
-        async with asyncio.timeout(10):
-            while not holds():
-                await asyncio.sleep(0.01)
-
-    def start(self, runs, account, **more):
-        usual = {"label": "w", "client": "me", "titles": {}, "gpu_class": "", "at_most": 5.0}
-        return runs.start(account.load(), GRAPH, **{**usual, **more})
-
-    def job(self, status, **more):
-        billing = {"held_micro": 0, "charged_micro": 420_000, "explanation": "because"}
-        return {"id": "j", "status": status, "billing": billing, "outputs": [], **more}
-
-    def test_is_sent_again_under_the_same_key_until_it_is_known(self, follow, account):
-        async def act(server, runs, heard):
-            server.answers["POST /api/v2/jobs"] = problem(503, "database_away")
-            run = self.start(runs, account)
-            await self.until(lambda: server.words().count("POST /api/v2/jobs") > 2)
-            assert run.away == "database_away"
-            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
-            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded"))
-            await self.until(lambda: run.ended)
-            keys = {head["Idempotency-Key"] for what, head, _ in server.asked if "POST" in what}
-            assert len(keys) == 1
-            assert (run.state, run.cost, run.away) == ("succeeded", 0.42, "")
-
-        follow(act)
-
-    def test_that_is_canceled_before_it_is_sent_is_never_sent(self, follow, account):
-        async def act(server, runs, heard):
-            account.forget()
-            run = runs.start(
-                account.Account(server.url, KEY), GRAPH, label="", client="", titles={}
-            )
-            await self.until(lambda: run.away == "not-connected")
-            account.keep(account.Account(server.url, KEY))
-            runs.cancel(run.id)
-            await self.until(lambda: run.ended)
-            assert run.state == "canceled"
-            assert server.asked == []
-
-        follow(act)
-
-    def test_tells_the_server_what_it_may_cost(self, follow, account):
-        async def act(server, runs, heard):
-            error = {"code": "max_cost", "message": "It would have cost more than allowed."}
-            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
-            server.answers["GET /api/v2/jobs/j"] = told(self.job("failed", error=error))
-            run = self.start(runs, account, at_most=1.25)
-            await self.until(lambda: run.ended)
-            (sent,) = [data for what, _, data in server.asked if what == "POST /api/v2/jobs"]
-            assert json.loads(sent)["max_micro"] == 1_250_000
-            assert (run.state, run.error["code"]) == ("failed", "max_cost")
-
-        follow(act)
-
-    def test_that_a_restart_cut_off_is_fetched(self, follow, account):
-        from dressform.nodes import cloud_runs
-
-        async def act(server, runs, heard):
-            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
-            server.answers["GET /api/v2/jobs/j"] = told(self.job("running"))
-            run = self.start(runs, account)
-            await self.until(lambda: run.state == "running")
-            for task in runs._tasks.values():
-                task.cancel()  # as when ComfyUI stops
-            output = {"id": "o", "node_id": "1", "name": "a.png", "type": "image"}
-            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded", outputs=[output]))
-
-            async def data(_):
-                return web.Response(body=PNG)
-
-            server.answers["GET /api/v2/assets/o/content"] = data
-            again = cloud_runs.Runs(lambda name, view: None)
-            assert [one["id"] for one in again.list()] == [run.id]
-            await self.until(lambda: again.list()[0]["ended"])
-            (file,) = again.list()[0]["files"]
-            assert (file["node"], file["filename"]) == ("1", "a.png")
-            assert len([what for what in server.words() if what == "POST /api/v2/jobs"]) == 1
-
-        follow(act)
-
-    def test_fetches_no_output_twice_whatever_becomes_of_the_next(self, follow, account):
-        from dressform.nodes import cloud_runs
-
-        async def act(server, runs, heard):
-            outputs = [
-                {"id": id_, "node_id": "1", "name": f"{id_}.png", "type": "image"}
-                for id_ in ("good", "bad")
-            ]
-
-            async def data(_):
-                return web.Response(body=PNG)
-
-            server.answers["POST /api/v2/jobs"] = told(self.job("queued"), 201)
-            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded", outputs=outputs))
-            server.answers["GET /api/v2/assets/good/content"] = data
-            server.answers["GET /api/v2/assets/bad/content"] = problem(503, "unavailable")
-            run = self.start(runs, account)
-            tries = "GET /api/v2/assets/bad/content"
-            await self.until(lambda: server.words().count(tries) > 2 and run.away)
-            assert [one["filename"] for one in run.files] == ["good.png"]
-            for task in runs._tasks.values():
-                task.cancel()  # as when ComfyUI stops
-            server.answers["GET /api/v2/assets/bad/content"] = data
-            again = cloud_runs.Runs(lambda name, view: None)
-            await self.until(lambda: again.list()[0]["ended"])
-            names = [one["filename"] for one in again.list()[0]["files"]]
-            assert names == ["good.png", "bad.png"]
-            assert server.words().count("GET /api/v2/assets/good/content") == 1
-
-        follow(act)
-
-    def test_whose_answer_a_restart_lost_is_found_by_its_label(self, follow, account):
-        from dressform.nodes import cloud_runs
-
-        async def act(server, runs, heard):
-            async def never(_):
-                await asyncio.sleep(60)
-
-            server.answers["POST /api/v2/jobs"] = never
-            run = self.start(runs, account)
-            await self.until(lambda: "POST /api/v2/jobs" in server.words())
-            for task in runs._tasks.values():
-                task.cancel()
-            server.answers["GET /api/v2/jobs"] = told({"jobs": [{"id": "j"}]})
-            server.answers["GET /api/v2/jobs/j"] = told(self.job("succeeded"))
-            again = cloud_runs.Runs(lambda name, view: None)
-            again.list()
-            await self.until(lambda: again.list()[0]["ended"])
-            assert again.list()[0]["state"] == "succeeded"
-            assert again.list()[0]["id"] == run.id
-
-        follow(act)
-
-    def test_keeps_no_secret_in_what_it_tells_and_writes(self, follow, account):
-        async def act(server, runs, heard):
-            server.answers["POST /api/v2/jobs"] = problem(422, "invalid_workflow")
-            run = self.start(runs, account)
-            await self.until(lambda: run.ended)
-            assert run.error["code"] == "invalid_workflow"
-            written = (account.folder() / "runs.json").read_text()
-            assert KEY not in json.dumps(heard) + written + json.dumps(runs.list())
-
-        follow(act)
