@@ -45,7 +45,8 @@ class CloudError(Exception):
     @property
     def passes(self) -> bool:
         """Whether the same call may succeed later."""
-        return self.status in (0, 408, 425, 429) or self.status >= 500
+        again = self.status in (0, 408, 425, 429) or self.status >= 500
+        return again or self.code == "in_progress"  # the same call, whose answer was lost
 
 
 class Event(NamedTuple):

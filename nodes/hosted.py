@@ -107,7 +107,7 @@ class HostedTryOn(io.ComfyNode):
                 graph, places = hosted_graphs.try_on(one["hints"], **widgets)
                 sent = {**one, "garment_mask": (mask * 255).round().astype(np.uint8)}
                 jobs.append((graph, {place: sent[name] for name, place in places.items()}))
-            done = await _all(jobs, "Try On", max_cost)
+            done = await _all(cls, jobs, "Try On", max_cost)
             results = [
                 [_only(one, node) for one in done]
                 for node in (hosted_graphs.RESULT, hosted_graphs.REPAINTED, hosted_graphs.WORN)
@@ -204,7 +204,7 @@ class HostedWorkflow(io.ComfyNode):
             graph = hosted_graphs.seeded(hosted_graphs.graph_of(told), seed)
             given = {"image": image, "second_image": second_image, "third_image": third_image}
             jobs = [(graph, one) for one in _placed(graph, given)]
-            done = await _all(jobs, workflow, max_cost)
+            done = await _all(cls, jobs, workflow, max_cost)
             node = hosted_graphs.result(told, result_node.strip(), set(done[0].pictures))
             pictures = [one for each in done for one in each.pictures.get(node, [])]
         except (HostedError, ValueError) as error:
@@ -241,11 +241,13 @@ def cost() -> io.Float.Output:
 
 
 async def _all(
+    node: type[io.ComfyNode],
     jobs: Sequence[tuple[Mapping[str, dict], Mapping[Place, np.ndarray]]],
     label: str,
     most: float,
 ) -> list[Done]:
     """Runs one after the other; each gets an equal part of what all may cost together."""
+    id_ = str(node.hidden.unique_id if node.hidden else "")
     done: list[Done] = []
     for index, (graph, pictures) in enumerate(jobs):
 
@@ -253,7 +255,9 @@ async def _all(
             await hosted_step.progress((index + share) / len(jobs))
 
         left = (most - sum(one.cost for one in done)) / (len(jobs) - index)
-        done.append(await hosted_step.run(graph, pictures, label=label, max_cost=left, bar=bar))
+        about = {"part": f"{id_} {index}", "label": label, "max_cost": left}
+        done.append(await hosted_step.run(graph, pictures, **about, bar=bar))
+    hosted_step.given(done)
     return done
 
 

@@ -1,11 +1,14 @@
 """One hosted run inside a local one: quoted, sent, followed, interrupted, fetched."""
 
 import asyncio
+import contextlib
+import hashlib
 import io as files
+import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import comfy.model_management
 import numpy as np
@@ -19,7 +22,7 @@ from .cloud_graph import Place
 
 LOOK_S = 0.3  # between two looks at ComfyUI's stop button
 POLL_S = 1.0
-GONE_S = 300.0  # for which the server may be gone while a run is there
+GONE_S = 300.0  # for which the server may be gone before the node gives up
 MAX_PICTURE_BYTES = 256 << 20
 MAX_PIXELS = 150_000_000  # of a picture that a server sends
 PARTS = 1000  # of the progress bar
@@ -33,25 +36,36 @@ class Done(NamedTuple):
         texts: By node.
         cost: In credits.
         sentence: What it cost and why.
+        asked: A digest of what was asked.
     """
 
     pictures: dict[str, list[np.ndarray]]
     texts: dict[str, list[str]]
     cost: float
     sentence: str
+    asked: str = ""
+
+
+# The keys of jobs whose results no node has given yet, by what was asked: the same queued again
+# finds its job, and pays once.
+_begun: dict[str, str] = {}
 
 
 class HostedError(Exception):
     """A hosted run that did not come about, as the user is told."""
 
 
+T = TypeVar("T")
 Bar = Callable[[float], Awaitable[None]]
+# Of several hosted nodes that run at once, ComfyUI interrupts one and cancels the others.
+STOPPED = (comfy.model_management.InterruptProcessingException, asyncio.CancelledError)
 
 
 async def run(
     graph: Mapping[str, dict],
     pictures: Mapping[Place, np.ndarray],
     *,
+    part: str,
     label: str,
     max_cost: float,
     bar: Bar,
@@ -61,6 +75,7 @@ async def run(
     Args:
         graph: In API form, cleaned.
         pictures: (H, W, 3) or (H, W) uint8 for inputs that load one.
+        part: Which of the local one it is.
         label: Under which the server lists it.
         max_cost: In credits; a run that is expected to cost more is not begun, and one that
             comes to is ended before.
@@ -78,13 +93,19 @@ async def run(
             await bar(0.0)
             bound = await _uploaded(client, graph, pictures)
             order = {"most": max_cost, "label": label, "gpu_class": quote["gpu_class"]}
-            told = await _submitted(client, bound, order)
-            job = await _followed(client, str(told.get("id")), bar)
-            return await _fetched(client, job)
+            asked = f"{part} {json.dumps(bound, sort_keys=True)}"
+            asked = hashlib.sha256(asked.encode()).hexdigest()
+            return await _made(client, account, bound, asked, order, bar)
     except CloudError as error:
         raise HostedError(_sentence(error, account)) from error
     except cloud_graph.Refused as refusal:
         raise HostedError(refusal.sentence) from refusal
+
+
+def given(done: Iterable[Done]) -> None:
+    """Lets go of jobs whose results a node gives: the same queued again is another job."""
+    for one in done:
+        _begun.pop(one.asked, None)
 
 
 async def progress(share: float) -> None:
@@ -125,45 +146,92 @@ async def _uploaded(
     return await cloud_calls.upload(client, cloud_graph.bound(graph, assets))
 
 
-async def _submitted(
-    client: Client, graph: Mapping[str, dict], order: Mapping[str, Any]
-) -> dict[str, Any]:
-    order = {"once": uuid.uuid4().hex, **order}
+async def _made(
+    client: Client,
+    account: cloud_account.Account,
+    bound: Mapping[str, dict],
+    asked: str,
+    order: Mapping[str, Any],
+    bar: Bar,
+) -> Done:
+    """Sees a job through, from when it may exist; it is begun anew only after a bad end."""
+    id_ = ""
     try:
-        return await cloud_calls.submit(client, graph, **order)
-    except asyncio.CancelledError:
-        # It may have come: the same call again is the same job.
-        told = await cloud_calls.submit(client, graph, **order)
-        await cloud_calls.cancel(client, str(told.get("id")))
+        id_ = await _submitted(client, bound, asked, order, bar)
+        job = await _followed(client, id_, bar)
+        return (await _fetched(client, job, bar))._replace(asked=asked)
+    except CloudError as error:
+        if not (error.passes or (id_ and error.status in (401, 403))):
+            _begun.pop(asked, None)
+            raise
+        name = f"job {id_}" if id_ else f"a job named {order['label']!r}"
+        raise HostedError(
+            f"{_sentence(error, account)} On the server {name} may go on, and cost something. "
+            "Queue the workflow again to fetch what it makes."
+        ) from error
+    except BaseException:  # it ended badly, or was stopped
+        _begun.pop(asked, None)
         raise
+
+
+async def _submitted(
+    client: Client, graph: Mapping[str, dict], asked: str, order: Mapping[str, Any], bar: Bar
+) -> str:
+    """Returns the id of a new job, or of the one that the same was begun with before."""
+    if asked in _begun:
+        once = _begun[asked]
+        if id_ := await _patient(lambda: cloud_calls.sent(client, once), bar):
+            return id_
+    once = _begun[asked] = uuid.uuid4().hex
+
+    async def send() -> str:
+        return str((await cloud_calls.submit(client, graph, once=once, **order)).get("id"))
+
+    try:
+        return await _patient(send, bar)
+    except STOPPED:
+        # It may have come: the same call again is the same job.
+        with contextlib.suppress(CloudError):
+            await cloud_calls.cancel(client, await send())
+        raise
+
+
+async def _patient(call: Callable[[], Awaitable[T]], bar: Bar) -> T:
+    """Repeats a call that may be repeated while the server is gone, but not for ever."""
+    until = time.monotonic() + GONE_S
+    while True:
+        try:
+            return await call()
+        except CloudError as error:
+            if not error.passes or time.monotonic() > until:
+                raise
+        await _pause(bar, 0.0)
+
+
+async def _pause(bar: Bar, share: float) -> None:
+    """Waits a moment, in which the user may stop."""
+    until = time.monotonic() + POLL_S
+    while time.monotonic() < until:
+        await bar(share)
+        await asyncio.sleep(LOOK_S)
 
 
 async def _followed(client: Client, id_: str, bar: Bar) -> dict[str, Any]:
     """Returns the job at its end; asks it to end where the user stops."""
-    heard = time.monotonic()
     try:
         while True:
-            try:
-                job = await client.call("GET", f"/api/v2/jobs/{id_}")
-                heard = time.monotonic()
-            except CloudError as error:
-                if not error.passes or time.monotonic() - heard > GONE_S:
-                    raise
-                job = {}
+            job = await _patient(lambda: client.call("GET", f"/api/v2/jobs/{id_}"), bar)
             if job.get("status") in cloud_calls.ENDED:
                 return job
             share = (job.get("progress") or {}).get("value")
-            until = time.monotonic() + POLL_S
-            while time.monotonic() < until:
-                await bar(share if isinstance(share, int | float) else 0.0)
-                await asyncio.sleep(LOOK_S)
-    # Of several hosted nodes that run at once, ComfyUI interrupts one and cancels the others.
-    except (comfy.model_management.InterruptProcessingException, asyncio.CancelledError):
-        await cloud_calls.cancel(client, id_)
+            await _pause(bar, share if isinstance(share, int | float) else 0.0)
+    except STOPPED:
+        with contextlib.suppress(CloudError):
+            await cloud_calls.cancel(client, id_)
         raise
 
 
-async def _fetched(client: Client, job: Mapping[str, Any]) -> Done:
+async def _fetched(client: Client, job: Mapping[str, Any], bar: Bar) -> Done:
     cost = cloud_calls.cost_of(job)
     if job.get("status") != "succeeded":
         error = job.get("error") or {}
@@ -178,14 +246,18 @@ async def _fetched(client: Client, job: Mapping[str, Any]) -> Done:
     found: dict[str, list[np.ndarray]] = {}
     for one in job.get("outputs") or ():
         if one.get("type") == "image":
-            data = b"".join(
-                [chunk async for chunk in client.content(one.get("id"), MAX_PICTURE_BYTES)]
-            )
+            data = await _patient(lambda one=one: _content(client, one), bar)
             picture = await asyncio.to_thread(_picture, data)
             found.setdefault(str(one.get("node_id")), []).append(picture)
     seconds, gpu = cost["gpu_s"], job.get("gpu_class", "")
     sentence = f"Hosted run: {cost['cost'] or 0:g} credits for {seconds:.1f} s on {gpu}."
-    return Done(found, await cloud_calls.texts(client, job), cost["cost"] or 0.0, sentence)
+    texts = await _patient(lambda: cloud_calls.texts(client, job), bar)
+    return Done(found, texts, cost["cost"] or 0.0, sentence)
+
+
+async def _content(client: Client, output: Mapping[str, Any]) -> bytes:
+    chunks = client.content(str(output.get("id")), MAX_PICTURE_BYTES)
+    return b"".join([chunk async for chunk in chunks])
 
 
 def _sentence(error: CloudError, account: cloud_account.Account) -> str:

@@ -24,6 +24,8 @@ DONE = {"id": "j", "status": "succeeded", "gpu_class": "h100", "metrics": {"gpu_
     "billing": {"held_micro": 0, "charged_micro": 900_000}
 }
 
+OUTPUTS = [{"id": f"o{node}", "node_id": node, "type": "image"} for node in "579"]
+
 
 def png(value):
     picture = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
@@ -56,6 +58,7 @@ def dress(nodes, torch, account, monkeypatch):
 
     monkeypatch.setattr(hosted_step, "POLL_S", 0.02)
     monkeypatch.setattr(hosted_step, "LOOK_S", 0.01)
+    monkeypatch.setattr(hosted_step, "_begun", {})
 
     def run(change=lambda server: None, *, connected=True, batch=1, **inputs):
         async def main():
@@ -83,15 +86,13 @@ def serve(server):
         "POST /api/v2/jobs": told({"id": "j"}, 201),
         "POST /api/v2/jobs/j/cancel": told({}),
     }
-    outputs = []
     for node, value in (("5", 200), ("7", 255), ("9", 128)):
-        outputs.append({"id": f"o{node}", "node_id": node, "type": "image"})
 
         async def content(_, value=value):
             return web.Response(body=png(value))
 
         server.answers[f"GET /api/v2/assets/o{node}/content"] = content
-    server.answers["GET /api/v2/jobs/j"] = told({**DONE, "outputs": outputs})
+    server.answers["GET /api/v2/jobs/j"] = told({**DONE, "outputs": OUTPUTS})
 
 
 def test_gives_the_pictures_and_what_they_cost(dress):
@@ -200,6 +201,111 @@ def test_is_canceled_by_comfyuis_stop(dress):
     management.interrupt_current_processing(False)
 
 
+def lost(answer, times=2):
+    """An answer that gets lost on its way a few times, whatever the server has done."""
+    left = [None] * times
+
+    async def answered(request):
+        if left:
+            left.pop()
+            request.transport.close()
+        return await answer(request)
+
+    return answered
+
+
+def orders(server):
+    asked = [head for what, head, _ in server.asked if what == "POST /api/v2/jobs"]
+    return [head["Idempotency-Key"] for head in asked]
+
+
+def test_asks_again_for_what_was_lost_on_its_way(dress):
+    def blip(server):
+        for what in ("POST /api/v2/jobs", "GET /api/v2/jobs/j", "GET /api/v2/assets/o5/content"):
+            server.answers[what] = lost(server.answers[what])
+
+    made, server = dress(blip)
+    assert made.block_execution is None
+    assert float(made.args[0][0, -1, 0, 0]) == pytest.approx(200 / 255)
+    assert len(orders(server)) > 1
+    assert len(set(orders(server))) == 1  # the same job
+
+
+def test_whose_server_stays_away_names_the_job_and_finds_it_again(dress, monkeypatch):
+    from dressform.nodes import hosted_step
+
+    away = problem(503, "unavailable")
+    with monkeypatch.context() as patient:
+        patient.setattr(hosted_step, "GONE_S", 0.0)
+        made, server = dress(lambda s: s.answers.update({"GET /api/v2/jobs/j": away}))
+        assert "On the server job j may go on, and cost something." in made.block_execution
+        assert len(orders(server)) == 1
+        made, _ = dress(lambda s: s.answers.update({"POST /api/v2/jobs": away}), seed=1)
+        assert "a job named 'Try On' may go on" in made.block_execution
+
+    def found(server):
+        server.answers["GET /api/v2/jobs"] = told({"jobs": [{"id": "j"}]})
+
+    for seed in (0, 1):
+        made, server = dress(found, seed=seed)
+        assert made.args[3] == 0.9
+        assert orders(server) == []  # nothing is paid twice
+    made, server = dress(found)
+    assert len(orders(server)) == 1  # what was given is not given again
+
+
+def test_pays_once_for_the_pictures_before_one_that_fails(dress):
+    outcomes = ["succeeded", "failed"]
+
+    def break_second(server):
+        server.answers["POST /api/v2/jobs"] = numbered(server)
+
+    def numbered(server):
+        async def queued(_):
+            id_ = f"j{len(orders(server))}"
+            job = {**DONE, "id": id_, "status": outcomes.pop(0), "error": {"message": "Broke."}}
+            server.answers[f"GET /api/v2/jobs/{id_}"] = told({**job, "outputs": OUTPUTS})
+            return web.json_response({"id": id_}, status=201)
+
+        return queued
+
+    made, server = dress(break_second, batch=2, max_cost=9.0)
+    assert "Broke." in made.block_execution
+    first, _ = orders(server)
+    outcomes.append("succeeded")
+    asked = []
+
+    def go_on(server):
+        break_second(server)
+
+        async def sent(request):
+            asked.append(request.query["metadata[run]"])
+            return web.json_response({"jobs": [{"id": "j"}]})
+
+        server.answers["GET /api/v2/jobs"] = sent
+
+    made, server = dress(go_on, batch=2, max_cost=9.0)
+    assert made.args[0].shape[0] == 2
+    assert asked == [first]
+    assert len(orders(server)) == 1
+
+
+def test_stop_is_a_stop_where_the_server_is_gone_too(dress):
+    import comfy.model_management as management
+
+    def stop(server):
+        async def running(_):
+            management.interrupt_current_processing()
+            return web.json_response({**DONE, "status": "running"})
+
+        server.answers["GET /api/v2/jobs/j"] = running
+        server.answers["POST /api/v2/jobs/j/cancel"] = problem(503, "unavailable")
+
+    with pytest.raises(management.InterruptProcessingException):
+        dress(stop)
+    management.interrupt_current_processing(False)
+
+
 def test_is_canceled_with_the_workflow_around_it(nodes, account, monkeypatch):
     from dressform.nodes import hosted_step
 
@@ -213,7 +319,7 @@ def test_is_canceled_with_the_workflow_around_it(nodes, account, monkeypatch):
                 pass
 
             graph = {"1": {"class_type": "EmptyImage", "inputs": {}}}
-            step = hosted_step.run(graph, {}, label="", max_cost=9.0, bar=bar)
+            step = hosted_step.run(graph, {}, part="", label="", max_cost=9.0, bar=bar)
             task = asyncio.ensure_future(step)
             async with asyncio.timeout(10):
                 while "GET /api/v2/jobs/j" not in server.words():
