@@ -22,6 +22,7 @@ from .photo_files import Refused
 
 # Names of this ComfyUI for pages of other computers, parted by commas; else only this computer's.
 HOSTS_VARIABLE = "DRESSFORM_CLOUD_HOSTS"
+FORWARDED = ("Forwarded", "X-Forwarded-For")  # of proxies, behind which anybody may be
 MAX_LABEL = 200  # characters
 MAX_CREDITS = 1_000_000.0
 MAX_BODY_BYTES = 8_000_000  # a workflow; the server takes 1 MiB
@@ -44,19 +45,19 @@ class Desk:
     def __init__(self, runs: Runs):
         self._runs = runs
 
-    async def state(self, _: dict) -> dict:
-        """What is connected, what it has, and the last runs."""
+    async def state(self, content: dict) -> dict:
+        """What is connected, what it has, and the last runs; no balance if `local` is true."""
         account = cloud_account.load()
-        told: dict[str, Any] = {"connected": False, "runs": self._runs.list()}
-        if account is None:
-            return told
-        told |= account.view() | {"balance": None, "trouble": None}
-        try:
-            async with account.client() as client:
-                told["balance"] = await cloud_calls.balance(client)
-        except CloudError as error:
-            told["trouble"] = {"code": error.code, "error": error.sentence}
-        return told
+        told: dict[str, Any] = {"connected": False}
+        if account:
+            told = account.view() | {"balance": None, "trouble": None}
+        if account and not content.get("local"):
+            try:
+                async with account.client() as client:
+                    told["balance"] = await cloud_calls.balance(client)
+            except CloudError as error:
+                told["trouble"] = {"code": error.code, "error": error.sentence}
+        return {**told, "runs": self._runs.list()}  # not from before the server was asked
 
     async def connect(self, content: dict) -> dict:
         """Keeps an address and a key, once a call with them has gone well."""
@@ -142,6 +143,7 @@ def require_own_page(request: web.Request) -> None:
     host = _name(f"//{request.headers.get('Host', '')}")
     allowed = {one.strip().lower() for one in os.environ.get(HOSTS_VARIABLE, "").split(",")} - {""}
     here = cloud_client.is_loopback(host) and cloud_client.is_loopback(request.remote or "")
+    here = here and not any(name in request.headers for name in FORWARDED)
     if not (here or host in allowed):
         raise Refused(
             403,

@@ -292,6 +292,8 @@ class TestTroubles:
             ({**good, "Origin": "http://evil.example"}, 403),
             ({**good, "Host": "evil.example", "Origin": "http://evil.example"}, 403),
             ({**good, "Sec-Fetch-Site": "cross-site"}, 403),
+            ({**good, "X-Forwarded-For": "203.0.113.9"}, 403),
+            ({**good, "Forwarded": "for=203.0.113.9"}, 403),
         ):
             assert one.asked_by_another(headers) == status, headers
 
