@@ -44,6 +44,7 @@ export function cloudExtension(app, locale) {
       show(app.extensionManager.setting.get(SETTING) ?? true);
       app.api.addEventListener("dressform.cloud", (/** @type {any} */ event) => cloud.heard(event.detail));
       app.api.addEventListener("dressform.cloud.preview", (/** @type {any} */ event) => cloud.previewed(event.detail));
+      app.api.addEventListener("reconnected", () => cloud.refresh()); // nothing was heard meanwhile
     },
   };
 }
@@ -85,8 +86,25 @@ function hostOf(app) {
       return String(open?.filename ?? open?.path ?? "").replace(/\.json$/, "");
     },
     client: () => String(app.api.clientId ?? ""),
+    queued: (workflow) => queued(app, workflow),
     show: (run, outputs) => show(app, run, outputs),
   };
+}
+
+/**
+ * Lets seeds that are set to "randomize" change, as ComfyUI does once it has queued a run.
+ *
+ * @param {any} app
+ * @param {Record<string, {class_type: string}>} workflow
+ */
+function queued(app, workflow) {
+  const root = app.rootGraph ?? app.graph;
+  const nodes = Object.entries(workflow).map(([id, one]) => ({ node: nodeOf(root, id), wanted: one.class_type }));
+  if (nodes.some(({ node, wanted }) => node?.comfyClass !== wanted)) return; // another one is open
+  for (const { node } of nodes) {
+    for (const widget of node.widgets ?? []) widget.afterQueued?.({ isPartialExecution: false });
+  }
+  app.canvas?.setDirty?.(true, true);
 }
 
 /**

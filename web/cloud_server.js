@@ -26,6 +26,8 @@ export function createCloud(fetchApi) {
     return content;
   };
   return {
+    /** What ComfyUI itself knows. */
+    here: () => post("state", { local: true }),
     state: () => post("state"),
     /** @param {string} server @param {string} key */
     connect: (server, key) => post("connect", { server, key }),

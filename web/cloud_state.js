@@ -15,6 +15,7 @@ const OTHER = "other"; // of our own making, with a sentence of the browser's
  * @property {() => Promise<Record<string, any>>} workflow the open one in API form
  * @property {() => string} label its name
  * @property {() => string} client the page's id at ComfyUI
+ * @property {(workflow: Record<string, any>) => void} queued lets nodes get ready for the next run
  * @property {(run: Run, outputs: Map<string, object>) => boolean} show puts results on the nodes
  */
 
@@ -72,7 +73,13 @@ export class Cloud {
   }
 
   refresh() {
-    return this.act("refresh", async () => this.take(await this.server.state()));
+    return this.act("refresh", async () => {
+      if (!this.loaded) {
+        this.take(await this.server.here()); // the hosted server may take its time
+        this.changed();
+      }
+      this.take(await this.server.state());
+    });
   }
 
   /** Asks what a run of the open workflow would cost. */
@@ -111,6 +118,7 @@ export class Cloud {
       });
       this.quote = this.quoted = null;
       this.heard(run);
+      this.host.queued(quoted);
     });
   }
 
@@ -128,15 +136,17 @@ export class Cloud {
     this.changed();
   }
 
-  /** @param {Run} run As ComfyUI's websocket tells it. */
-  heard(run) {
-    const before = this.runs.find((one) => one.id === run.id);
+  /** @param {Run} told As ComfyUI's websocket tells it: without the page that asked. */
+  heard(told) {
+    const before = this.runs.find((one) => one.id === told.id);
+    const run = { ...before, ...told };
     this.runs = before
       ? this.runs.map((one) => (one.id === run.id ? run : one))
       : [run, ...this.runs];
     if (run.ended) this.previews.delete(run.id);
     // Credits are set aside when the server has the job, and settled when it has ended.
     if (before && run.job && !before.job) void this.refresh();
+    else if (before?.away && !run.away) void this.refresh(); // the server is back
     if (run.ended && before && !before.ended) {
       // Only in the page that asked: another one has other nodes.
       if (run.client === this.host.client()) this.host.show(run, shownOf(run));
@@ -165,7 +175,9 @@ export class Cloud {
     if (!this.account) this.quote = this.quoted = null;
     this.balance = told.balance ?? null;
     this.trouble = told.trouble ? { code: told.trouble.code, text: told.trouble.error } : null;
-    this.runs = told.runs;
+    const ended = new Map(this.runs.filter((one) => one.ended).map((one) => [one.id, one]));
+    // What was heard last may have overtaken an answer; an end is for good.
+    this.runs = told.runs.map((/** @type {Run} */ run) => ended.get(run.id) ?? run);
   }
 
   /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { nodeOf } from "../../web/cloud.js";
+import { cloudExtension, nodeOf } from "../../web/cloud.js";
 import { Cloud } from "../../web/cloud_state.js";
 import { CLOUD_LANGUAGES, cloudTextsFor } from "../../web/cloud_texts.js";
 import { costOf, credits, detailOf, duration, nodesOf, reasonOf, refusalOf, shareOf, shownOf, stateOf } from "../../web/cloud_told.js";
@@ -101,8 +101,9 @@ test("a node is found in subgraphs too", () => {
 });
 
 function cloudWith(server, host = {}) {
-  const usual = { workflow: async () => ({ 1: {} }), label: () => "w", client: () => "me", show: () => true };
-  return new Cloud({ state: async () => ({ connected: false, runs: [] }), ...server }, { ...usual, ...host });
+  const usual = { workflow: async () => ({ 1: {} }), label: () => "w", client: () => "me", show: () => true, queued: () => {} };
+  const none = async () => ({ connected: false, runs: [] });
+  return new Cloud({ state: none, here: none, ...server }, { ...usual, ...host });
 }
 
 test("what is confirmed is what was quoted, at its price", async () => {
@@ -159,4 +160,76 @@ test("previews of runs that have ended are let go", () => {
   assert.equal(cloud.previews.size, 1);
   cloud.heard({ ...RUN, client: "other", ended: true });
   assert.equal(cloud.previews.size, 0);
+});
+
+test("a page that was cut off asks what it missed", async () => {
+  const asked = [], heard = {};
+  const app = {
+    api: {
+      fetchApi: async (path) => (asked.push(path), { ok: true, json: async () => ({ connected: false, runs: [] }) }),
+      addEventListener: (name, listener) => { heard[name] = listener; },
+    },
+    extensionManager: { setting: { get: () => false } },
+  };
+  cloudExtension(app, "en").setup();
+  assert.deepEqual(asked, []);
+  await heard.reconnected();
+  assert.ok(asked.includes("/dressform/cloud/state"));
+});
+
+test("a server that is back is asked what it has", () => {
+  let asked = 0;
+  const cloud = cloudWith({ state: async () => (asked += 1, { connected: false, runs: [] }) });
+  cloud.loaded = true;
+  cloud.runs = [{ ...RUN, away: "unreachable" }];
+  cloud.heard({ ...RUN, away: "unreachable", step: 2 });
+  assert.equal(asked, 0);
+  cloud.heard(RUN);
+  assert.equal(asked, 1);
+});
+
+test("what ComfyUI knows is shown before the hosted server has answered", async () => {
+  const answers = [];
+  const account = { connected: true, server: "x", key_hint: "abcd", top_up: "x" };
+  const cloud = cloudWith({
+    here: async () => ({ ...account, balance: null, runs: [RUN] }),
+    state: () => new Promise((resolve) => answers.push(resolve)),
+  });
+  const seen = [];
+  cloud.listen(() => seen.push(cloud.loaded && cloud.account !== null && cloud.runs.length));
+  const refreshed = cloud.refresh();
+  while (answers.length === 0) await Promise.resolve();
+  assert.equal(seen.at(-1), 1);
+  cloud.heard({ ...RUN, ended: true, state: "succeeded", client: "other" });
+  answers[0]({ ...account, balance: { available: 2, held: 0 }, runs: [RUN] }); // from before the end
+  await refreshed;
+  assert.deepEqual([cloud.balance.available, cloud.runs[0].state], [2, "succeeded"]);
+});
+
+test("a run stays the page's own though the websocket does not say whose it is", () => {
+  const shown = [];
+  const cloud = cloudWith({}, { show: (run) => shown.push(run.id) });
+  const { client, ...told } = RUN;
+  cloud.heard({ ...told, id: "stranger" });
+  cloud.heard({ ...RUN, client });
+  for (const id of ["r", "stranger"]) cloud.heard({ ...told, id, ended: true, state: "succeeded" });
+  assert.deepEqual(shown, ["r"]);
+});
+
+test("widgets are told that their run is queued, if it is theirs", async () => {
+  const told = [];
+  const nodes = { 1: { comfyClass: "KSampler", widgets: [{ afterQueued: () => told.push("seed") }, {}] }, 2: { comfyClass: "SaveImage" } };
+  const app = {
+    api: { fetchApi: async () => ({ ok: true, json: async () => ({ run: RUN }) }), clientId: "me" },
+    graph: { getNodeById: (id) => nodes[id] ?? null },
+  };
+  const { cloud } = cloudExtension(app, "en");
+  cloud.quote = { gpu_class: "h100", at_most: 1, label: "w" };
+  cloud.quoted = { 1: { class_type: "KSampler" }, 2: { class_type: "SaveImage" } };
+  await cloud.confirm();
+  assert.deepEqual(told, ["seed"]);
+  cloud.quote = { gpu_class: "h100", at_most: 1, label: "w" };
+  cloud.quoted = { 1: { class_type: "KSampler" }, 3: { class_type: "SaveImage" } };
+  await cloud.confirm();
+  assert.deepEqual(told, ["seed"]); // another workflow is open
 });
