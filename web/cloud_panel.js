@@ -10,6 +10,7 @@ import { fill } from "./texts.js";
 /** @typedef {import("./cloud_state.js").Cloud} Cloud */
 /** @typedef {import("./cloud_texts.js").Texts} Texts */
 
+const CONTROLS = "a[href], button, input, summary";
 const LACKS = ["nodes", "models", "files", "local_only"];
 
 /** Shows what a `Cloud` knows in one element, and hands it what is pressed. */
@@ -44,8 +45,25 @@ export class CloudPanel {
 
   update() {
     const wanted = h("section", {}, ...this.parts());
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    const sections = [...this.element.children];
+    const around = sections.find((one) => one.contains(focused));
     become(this.element, wanted);
     this.element.setAttribute("aria-busy", String(this.cloud.busy !== ""));
+    if (focused && !focused.isConnected) this.refocus(sections, around);
+  }
+
+  /**
+   * Keeps the focus here when what had it is gone: on the page's body, keys act on the graph.
+   *
+   * @param {Element[]} before sections that there were
+   * @param {Element | undefined} around the one that had it
+   */
+  refocus(before, around) {
+    const made = [...this.element.children].filter((one) => !before.includes(one));
+    const near = [...made, around, this.element].filter((one) => one?.isConnected);
+    const found = near.map((one) => one?.querySelector(CONTROLS)).find((one) => one);
+    /** @type {HTMLElement | undefined} */ (found)?.focus();
   }
 
   /** @param {Event} event */
