@@ -42,6 +42,21 @@ import { fill } from "./texts.js";
  * @property {number} created_at
  */
 
+// Codes of which a user is told the same.
+const ALIKE = Object.entries({
+  machine: [
+    "comfyui_ended", "comfyui_start", "disk_full", "download", "drained", "environment", "fenced", "internal",
+    "interrupted", "lost", "model_cache", "model_name", "output_lost", "protocol", "store_away", "unknown", "worker_lost",
+  ],
+  "bad-workflow": ["workflow_format_ui"],
+  invalid_workflow: ["refused", "workflow"],
+  file_input: ["file_name"],
+  input_kind: ["unsupported_type"],
+  missing_asset: ["blob_not_found", "not_found"],
+  sending: ["hash_mismatch", "in_progress", "too_many_streams", "too_slow", "unavailable"],
+  versions: ["bad-request", "idempotency_key_reuse", "invalid", "malformed", "not-json", "stale_token"],
+});
+
 const LARGEST_CODES = ["insufficient_credits", "budget_exceeded"];
 
 /**
@@ -74,7 +89,8 @@ export function duration(texts, seconds) {
  * @param {{code: string, text?: string}} refusal
  */
 export function refusalOf(texts, { code, text = "" }) {
-  return fill(texts[`error.${code}`] ?? texts["error.other"], { text: text || code });
+  const name = ALIKE.find(([, codes]) => codes.includes(code))?.[0] ?? code;
+  return fill(texts[`error.${name}`] ?? texts["error.other"], { text: text || code });
 }
 
 /** @param {{code: string} | null | undefined} refusal */
@@ -103,6 +119,7 @@ export function detailOf(texts, run) {
   if (run.away === "not-connected") {
     return fill(texts["run.signed-out"], { server: hostOf(run.server) });
   }
+  if (run.away === "local-files") return texts["run.away-here"];
   if (run.away) return texts[run.sent ? "run.away" : "run.away-unsent"];
   if (run.state === "queued" && run.queue_position !== null) {
     const place = run.queue_position;

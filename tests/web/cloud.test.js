@@ -39,6 +39,25 @@ test("every word that the code names is there, and no other", () => {
   }
 });
 
+// Of calls that the sidebar does not make.
+const OTHERS = ["exists", "in_use", "invalid_cursor", "invalid_metadata_filter", "metadata_invalid", "unknown_worker"];
+
+test("every end of a run that server, worker and pack tell has a text", () => {
+  const codes = new Set(["drained", "lost", "time_limit", "unknown", "worker_lost", "expired"]);
+  for (const folder of ["billing_server/runs", "billing_server/assets", "worker", "nodes"]) {
+    const place = new URL(`../../${folder}/`, import.meta.url);
+    for (const name of readdirSync(place).filter((one) => /^(?!hint_|photo_).*[.]py$/.test(one))) {
+      const code = readFileSync(new URL(name, place), "utf8");
+      for (const [, found] of code.matchAll(/(?:RunError|WorkflowError|WorkerError)[(]\s*"([a-z_]+)"/g)) codes.add(found);
+      for (const [, found] of code.matchAll(/(?:Refused[(]\s*\d+|_failed[(]run),\s*"([a-z-]+)"/g)) codes.add(found);
+    }
+  }
+  assert.ok(codes.size > 40, `${codes.size}`);
+  for (const code of codes) {
+    if (!OTHERS.includes(code)) assert.notEqual(refusalOf(zh, { code, text: "?" }), fill(zh["error.other"], { text: "?" }), code);
+  }
+});
+
 test("ComfyUI's language decides", () => {
   assert.equal(cloudTextsFor("zh-TW"), zh);
   assert.equal(cloudTextsFor(undefined), en);
@@ -63,6 +82,7 @@ test("a run tells its step, its place, or why it waits", () => {
   assert.match(detailOf(en, { ...RUN, away: "unreachable" }), /goes on there/);
   assert.match(detailOf(en, { ...RUN, away: "unreachable", sent: false }), /nothing has been sent/);
   assert.match(detailOf(en, { ...RUN, away: "not-connected" }), /Connect to x/);
+  assert.match(detailOf(en, { ...RUN, away: "local-files" }), /disk full/);
 });
 
 test("progress counts nodes alike, the current one by its steps", () => {
