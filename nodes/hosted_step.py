@@ -155,7 +155,7 @@ async def _made(
     bar: Bar,
 ) -> Done:
     """Sees a job through, from when it may exist; it is begun anew only after a bad end."""
-    id_ = ""
+    id_, job = "", None
     try:
         id_ = await _submitted(client, bound, asked, order, bar)
         job = await _followed(client, id_, bar)
@@ -169,8 +169,12 @@ async def _made(
             f"{_sentence(error, account)} On the server {name} may go on, and cost something. "
             "Queue the workflow again to fetch what it makes."
         ) from error
-    except BaseException:  # it ended badly, or was stopped
+    except HostedError:  # it ended badly
         _begun.pop(asked, None)
+        raise
+    except STOPPED:
+        if job is None:  # it was canceled; one that has ended is paid for
+            _begun.pop(asked, None)
         raise
 
 

@@ -9,6 +9,7 @@ import { fill } from "./texts.js";
 /** @typedef {import("./cloud_texts.js").Texts} Texts */
 
 const TOO_LATE = ["canceling", "downloading"]; // it is over, or soon will be
+const MAY_STAY = ["not-connected", "local-files"]; // trouble that only the user can end
 const PICTURES = 8; // shown; the rest are in the folder
 
 /**
@@ -134,7 +135,7 @@ function buttons(texts, run) {
   const may = !run.ended && !run.canceled && !TOO_LATE.includes(run.state);
   if (may) made.push(button("cancel"));
   if (run.ended && run.files.length > 0) made.push(button("show"));
-  if (run.ended || run.away === "not-connected") made.push(button("forget"));
+  if (run.ended || MAY_STAY.includes(run.away)) made.push(button("forget"));
   return made;
 }
 

@@ -290,6 +290,25 @@ def test_pays_once_for_the_pictures_before_one_that_fails(dress):
     assert len(orders(server)) == 1
 
 
+def test_stop_while_results_come_does_not_make_them_be_paid_again(dress):
+    import comfy.model_management as management
+
+    def stop(server):
+        async def gone(_):
+            management.interrupt_current_processing()
+            return web.Response(status=503)
+
+        server.answers["GET /api/v2/assets/o5/content"] = gone
+
+    with pytest.raises(management.InterruptProcessingException):
+        dress(stop)
+    management.interrupt_current_processing(False)
+    jobs = told({"jobs": [{"id": "j"}]})
+    made, server = dress(lambda s: s.answers.update({"GET /api/v2/jobs": jobs}))
+    assert made.args[3] == 0.9
+    assert orders(server) == []
+
+
 def test_stop_is_a_stop_where_the_server_is_gone_too(dress):
     import comfy.model_management as management
 
