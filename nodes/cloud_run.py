@@ -54,7 +54,9 @@ class Run:
 
     def view(self) -> dict[str, Any]:
         """What the page may know."""
-        return {**asdict(self), "ended": self.ended, "payer": ""}
+        told = asdict(self)
+        del told["payer"]
+        return {**told, "ended": self.ended}
 
 
 def payer(account: Account) -> str:

@@ -27,8 +27,12 @@ export class CloudPanel {
     this.element = h("section", { class: "dfc-root", "aria-label": texts.title });
     this.element.addEventListener("click", (event) => this.clicked(event));
     this.element.addEventListener("submit", (event) => this.submitted(event));
-    // ComfyUI's own keys (R, Delete, Ctrl+Enter) are for the graph.
-    this.element.addEventListener("keydown", (event) => event.stopPropagation());
+    this.element.addEventListener("keydown", (event) => {
+      // ComfyUI's own keys (R, Delete, Ctrl+Enter) are for the graph.
+      event.stopPropagation();
+      // Enter that is held on one button must not press the next, which costs credits.
+      if (event.repeat && event.key === "Enter") event.preventDefault();
+    });
     this.stop = () => {};
   }
 
@@ -63,7 +67,7 @@ export class CloudPanel {
     const made = [...this.element.children].filter((one) => !before.includes(one));
     const near = [...made, around, this.element].filter((one) => one?.isConnected);
     const found = near.map((one) => one?.querySelector(CONTROLS)).find((one) => one);
-    /** @type {HTMLElement | undefined} */ (found)?.focus();
+    /** @type {HTMLElement | undefined} */ (found)?.focus({ preventScroll: true });
   }
 
   /** @param {Event} event */

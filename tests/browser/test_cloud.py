@@ -26,6 +26,7 @@ everywhere = pytest.mark.parametrize(
     [(frontend, vue) for frontend in ("pinned", "newest") for vue in RENDERERS.values()],
     ids=[f"{frontend}-{name}" for frontend in ("pinned", "newest") for name in RENDERERS],
 )
+FOCUSED = "document.activeElement?.closest('.dfc-root *')?.dataset.action"
 CLASSES = ("EmptyImage", "LoadImage", "SaveImage", "PreviewImage", "ImageInvert", "ImageScale")
 
 
@@ -386,19 +387,22 @@ def test_keyboard_reaches_everything(panel, hosted, worker):
 
     def pressed(key, at):
         """Presses keys that are the graph's, then one of a control that has the focus by itself."""
-        focused = "document.activeElement?.closest('.dfc-root *')?.dataset.action"
-        one.page.wait_for_function(f"at => {focused} === at", arg=at)
+        one.page.wait_for_function(f"at => {FOCUSED} === at", arg=at)
         keys.press("Delete")
         keys.press(key)
 
     for _ in range(6):  # past Top up, Refresh and Disconnect
-        if one.page.evaluate("document.activeElement.dataset.action === 'ask'"):
+        if one.page.evaluate(f"{FOCUSED} === 'ask'"):
             break
         keys.press("Tab")
     pressed("Enter", "ask")
     pressed("Tab", "confirm")
     pressed("Space", "back")
-    pressed("Enter", "ask")
+    keys.down("Enter")
+    one.page.wait_for_function(f"{FOCUSED} === 'confirm'")
+    keys.down("Enter")  # still: nobody has read the price
+    assert one.find("[data-action=confirm]:not([aria-disabled])").count() == 1
+    keys.up("Enter")
     pressed("Enter", "confirm")
     pressed("Tab", "ask")
     one.until("succeeded")
