@@ -157,7 +157,7 @@ def test_what_fails_is_tried_again_for_three_days_then_given_up(told, receiver, 
     assert 4 <= waits[0] <= 8
     assert all(7 * 3600 > two > one * 1.2 for one, two in itertools.pairwise(waits[:9]))
     assert 15 < len(heard.got) < 30
-    assert timedelta(days=2.5) < clock.now - since < timedelta(days=3.1)
+    assert timedelta(days=2.5) < clock.now - since < timedelta(days=3.2)
     ids = {got[1]["webhook-id"] for got in heard.got}
     assert len(ids) == 1
     assert told.look(hook)["disabled_at"]
@@ -248,7 +248,7 @@ def test_several_servers_tell_each_end_once_and_all_of_them(told, receiver, even
 
 @pytest.mark.parametrize("answer", [hang, drip, huge, 500], ids=["hangs", "drips", "huge", "500"])
 def test_who_is_slow_holds_up_nobody(told, receiver, delivering, eventually, monkeypatch, answer):
-    monkeypatch.setattr(outbound, "ANSWER_S", 1.0)
+    monkeypatch.setattr(outbound, "ANSWER_S", 2.0)
     slow, quick = receiver(answer), receiver()
     hook = told.hook(slow.url)
     for _ in range(8):
@@ -258,14 +258,14 @@ def test_who_is_slow_holds_up_nobody(told, receiver, delivering, eventually, mon
     begun = time.monotonic()
     told.run()
     eventually(lambda: quick.got)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 6  # one after another they take 16 s
     eventually(lambda: slow.most)
     assert slow.most <= 8  # of which those that hang count on while nobody waits for them
     eventually(lambda: any(one["status"] or one["error"] for one in told.list(hook)))
     (one, *_) = (one for one in told.list(hook) if one["status"] or one["error"])
     if answer in (hang, drip):
-        assert (one["status"], one["error"]) == (None, "No answer came within 1 s.")
-        assert told.look(hook)["failing_since"]
+        assert (one["status"], one["error"]) == (None, "No answer came within 2 s.")
+        eventually(lambda: told.look(hook)["failing_since"])
     else:
         assert one["status"] == (200 if answer is huge else 500)
 
