@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dressform.worker import models
 from dressform.worker import shift as shift_module
 from dressform.worker.shift import Options, Shift
 
@@ -28,6 +29,12 @@ def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("program")
     shutil.copyfile(BENCH / "stand_in.py", folder / "main.py")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def little_is_enough(monkeypatch):
+    """Lets a cache keep what it has on a disk that is nearly full."""
+    monkeypatch.setattr(models, "MIN_FREE_BYTES", 1 << 20)
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ def play(options, monkeypatch):
     """A function that runs `act(server, shift)` beside a worker, and returns both at its end."""
     monkeypatch.setattr(shift_module, "FIRST_PAUSE_S", 0.1)
 
-    def run(act, *, lease_s=4.0, heartbeat_s=0.2, **more):
+    def run(act, *, lease_s=20.0, heartbeat_s=0.2, **more):
         async def main():
             async with Simulator(lease_s=lease_s, heartbeat_s=heartbeat_s) as server:
                 shift = Shift(options(server.url, **more))

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from dressform.worker import attempt, previews, texts
+from dressform.worker import shift as shift_module
 from PIL import Image
 
 
@@ -44,11 +45,13 @@ def test_previews_are_shown_at_most_once_a_period(play, work, monkeypatch):
     monkeypatch.setattr(previews, "PERIOD_S", 0.5)
 
     async def act(server, shift):
-        server.add(work(1.2))
+        begun = time.monotonic()
+        server.add(work(2.0))
         await server.until(lambda: server.ended)
+        most = (time.monotonic() - begun) / 0.5 + 1
+        assert 2 <= len(server.previews) <= most  # of 40 that there were
 
     server, _ = play(act)
-    assert 2 <= len(server.previews) <= 3  # of 24 that there were
     assert {node for node, _ in server.previews} == {"2"}
     assert all(data.startswith(previews.JPEG) for _, data in server.previews)
 
@@ -73,15 +76,16 @@ def test_what_is_no_picture_is_no_preview():
 
 def test_cancel_is_heard_before_the_next_heartbeat(play, work, monkeypatch):
     monkeypatch.setattr(attempt, "LISTEN_AFTER_S", 0.0)
+    monkeypatch.setattr(shift_module, "HEARTBEAT_S", 60.0)
 
     async def act(server, shift):
         server.add(work(20))
         await server.until(lambda: server.bodies("wait"))
         server.said, asked = "cancel", time.monotonic()
         await server.until(lambda: server.ended)
-        assert time.monotonic() - asked < 3  # a heartbeat is 5 s away
+        assert time.monotonic() - asked < 15  # a heartbeat is 60 s away
 
-    server, _ = play(act, heartbeat_s=4.9, lease_s=60.0)
+    server, _ = play(act, heartbeat_s=60.0, lease_s=300.0)
     assert [one["end"] for one in server.ended["r1"]] == ["complete"]
     assert server.ended["r1"][0]["outputs"] == []
 
