@@ -16,6 +16,7 @@ pytestmark = pytest.mark.comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 240  # a few seconds; busy machines take far longer
+MANY = 120  # photos, which surely take longer than a test sleeps on a busy machine
 
 
 def ask(url, path, body=None):
@@ -64,7 +65,7 @@ def shop(comfyui, tmp_path):
 
 def fill(folder, count):
     for number in range(count):
-        Image.new("RGB", (6, 8), (number, 0, 0)).save(folder / f"SKU-{number}.png")
+        Image.new("RGB", (6, 8), (number % 256, 0, 0)).save(folder / f"SKU-{number}.png")
 
 
 def copying(folder, **changes):
@@ -118,7 +119,7 @@ def test_one_corrupt_file_among_fifty_finishes_forty_nine_and_a_second_press_is_
 
 def test_cancel_stops_the_folder_and_run_goes_on(comfyui, shop):
     folder, out = shop
-    fill(folder, 30)
+    fill(folder, MANY)
     press_run(comfyui.url, copying(folder))
     wait(comfyui.url, lambda: (out / "manifest.csv").exists() and "done" in statuses(out))
     deadline = time.monotonic() + TIMEOUT_S
@@ -128,11 +129,11 @@ def test_cancel_stops_the_folder_and_run_goes_on(comfyui, shop):
         ask(comfyui.url, "/queue", {"clear": True})
         ask(comfyui.url, "/interrupt", {})
     done = statuses(out).count("done")
-    assert 1 <= done < 30
+    assert 1 <= done < MANY
     assert "failed" not in statuses(out)
     press_run(comfyui.url, copying(folder))
     wait(comfyui.url)
-    assert statuses(out) == ["done"] * 30
+    assert statuses(out) == ["done"] * MANY
 
 
 def test_photo_on_which_a_node_fails_fails_alone_and_says_why(comfyui, shop):
@@ -176,7 +177,7 @@ def test_folder_outside_is_refused_in_words(comfyui, shop):
 @pytest.mark.skipif(os.name == "nt", reason="has no SIGKILL")
 def test_killed_comfyui_goes_on_in_another(comfyui_folder, comfyui, shop, tmp_path):
     folder, out = shop
-    fill(folder, 40)
+    fill(folder, MANY)
     other = Server(comfyui_folder, base=comfyui.base, log_path=tmp_path / "log")
     with other.start() as killed:
         press_run(killed.url, copying(folder))
@@ -184,12 +185,12 @@ def test_killed_comfyui_goes_on_in_another(comfyui_folder, comfyui, shop, tmp_pa
         killed._child.kill()
         killed._child.wait()
     before = {path: path.stat().st_mtime_ns for path in out.rglob("SKU*.png")}
-    assert 1 <= len(before) < 40
+    assert 1 <= len(before) < MANY
     press_run(comfyui.url, copying(folder))
     wait(comfyui.url)
-    assert statuses(out) == ["done"] * 40
+    assert statuses(out) == ["done"] * MANY
     after = {path: path.stat().st_mtime_ns for path in out.rglob("SKU*.png")}
-    assert len(after) == 40
+    assert len(after) == MANY
     # The one that was being saved may have been saved twice; no other.
     assert sum(after[path] != moment for path, moment in before.items()) <= 1
 
