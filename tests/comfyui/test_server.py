@@ -11,7 +11,8 @@ import pytest
 from dressform.comfyui import launch, server, session
 from dressform.comfyui.server import Server
 
-IMPORT_LIMIT_S = 0.3  # of the pack, by ComfyUI's own log
+# Of the pack, by ComfyUI's own log, on any machine; the bar of 0.3 s is bench/startup.py's.
+IMPORT_LIMIT_S = 2.0
 
 ANSWERS = """
 import http.server, subprocess, sys
@@ -200,21 +201,21 @@ def test_log_tells_what_failed_to_import_and_how_long_the_rest_took(tmp_path):
 def test_child_whose_lease_is_over_ends_its_whole_group(program):
     with Server(program(ANSWERS)) as started:
         child, pid = started._child.pid, grandchild(started.log())
-        started.lease(1.0)
-        time.sleep(0.6)
-        started.lease(1.0)
-        time.sleep(0.6)
+        started.lease(3.0)
+        time.sleep(1.7)
+        started.lease(3.0)
+        time.sleep(1.7)
         assert started.pid == child  # it was renewed in time
-        assert wait_until(lambda: not is_running(child) and not is_running(pid), 3)
+        assert wait_until(lambda: not is_running(child) and not is_running(pid), 15)
         assert started.pid is None
         started.lease(1.0)  # nobody is there to take it
 
 
 def test_child_whose_lease_was_taken_back_lives_on(program):
     with Server(program(ANSWERS)) as started:
-        started.lease(0.5)
+        started.lease(1.5)
         started.lease(None)
-        time.sleep(1.2)
+        time.sleep(2.0)
         assert started.pid
 
 
@@ -234,7 +235,7 @@ def test_kill_ends_the_whole_group_at_once(program):
     with Server(program(stubborn)) as started:
         child, pid = started._child.pid, grandchild(started.log())
         started.kill()
-        assert wait_until(lambda: not is_running(child) and not is_running(pid), 2)
+        assert wait_until(lambda: not is_running(child) and not is_running(pid))
 
 
 def test_child_has_the_given_environment_and_no_other(program, monkeypatch):
