@@ -1,7 +1,10 @@
 """Fingers, pens and keys on the canvas of Draw Hints, and what ComfyUI sees of them."""
 
+import contextlib
+
 import pytest
 
+playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 
 RENDERERS = {"classic": False, "nodes-2.0": True}
@@ -134,8 +137,8 @@ def test_undo_key_outside_takes_a_change_of_the_graph_and_keeps_the_drawing(draw
     add_a_node(drawing)
     for _ in range(3):  # Nodes 2.0 counts its layout of the new node as a change of its own
         drawing.keys("Control+z")
-        drawing.page.wait_for_timeout(700)
-        if drawing.page.evaluate("app.graph.nodes.length") == 2:
+        with contextlib.suppress(playwright.TimeoutError):
+            drawing.page.wait_for_function("app.graph.nodes.length === 2", timeout=5000)
             break
     assert drawing.page.evaluate("app.graph.nodes.length") == 2
     again = type(drawing)(drawing.page)  # ComfyUI's undo builds the nodes anew
