@@ -140,10 +140,11 @@ def live(make_site):
         def log(self, *what):
             pass
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    made = make_site(port=port)
-    server = make_server("127.0.0.1", port, made.app, threaded=True, request_handler=Quiet)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        made = make_site(port=port)
+        options = {"threaded": True, "request_handler": Quiet, "fd": listening.fileno()}
+        server = make_server("127.0.0.1", port, made.app, **options)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     made.url = f"http://127.0.0.1:{port}"
