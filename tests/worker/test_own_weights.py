@@ -233,18 +233,19 @@ def test_store_that_is_away_for_a_while_costs_nobody_anything(town, served):
         town.bring(mine, weights(1))
         town.bucket.stop()
         id_ = town.submit(mine)
+        await town.until(lambda: town.hosting.runs.get(mine, id_).state == "running")
         await asyncio.sleep(1.5)
         assert town.hosting.runs.get(mine, id_).state == "running"
         town.bucket.start()
         run = await town.end(mine, id_)
         assert town.said(id_) == []
         assert (run.state, run.attempt, town.made(mine, run)) == ("succeeded", 1, [weights(1)])
-        work = {"class_type": "Work", "inputs": {"seconds": 1.0, "text": "t"}}
+        work = {"class_type": "Work", "inputs": {"seconds": 4.0, "text": "t"}}
         town.bring(mine, weights(2), "b.safetensors")
         id_ = town.submit(mine, "b.safetensors", work=work)
         await town.until(lambda: town.hosting.runs.get(mine, id_).gpu_ms > 0)
         town.bucket.stop()
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(5.5)
         town.hosting.due()
         assert town.hosting.runs.get(mine, id_).charged is None
         town.bucket.start()
