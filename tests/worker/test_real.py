@@ -130,6 +130,7 @@ async def live(server, shift, seen):
     server.add(LONG, "canceled", tenant="a")
     await server.until(lambda: executed(server, "canceled") > 600, 60)
     server.command, seen.asked_at = "cancel", time.monotonic()
+    seen.asked_ms = executed(server, "canceled")
     await server.until(lambda: "canceled" in server.ended, 60)
     seen.canceled_s = time.monotonic() - seen.asked_at
     server.command = "go"
@@ -263,8 +264,8 @@ def test_history_of_the_child_is_empty_after_a_run(day):
 def test_cancel_ends_the_real_one_between_two_nodes(day):
     told = end(day, "canceled")
     assert (told["end"], told["outputs"]) == ("complete", [])
-    assert 600 <= told["gpu_ms"] <= 600 + 1000 * day.canceled_s + 600
-    assert day.canceled_s < 10
+    assert 600 <= told["gpu_ms"] <= day.asked_ms + 1000 * day.canceled_s + 5000
+    assert day.canceled_s < 15  # of some 20 that the work takes
 
 
 def test_worker_b_comfyui_listens_on_loopback_only(day):
