@@ -197,6 +197,10 @@ def run(scratch: Path, options: argparse.Namespace) -> dict[str, float]:
     servers = [start(number) for number in range(PROCESSES)]
     kills, problems, answers, recovery_s = {"database": 0, "server": 0}, [], 0, []
     try:
+        while all(one.is_alive() for one in servers) and not any(
+            read(notes)[1] for notes in scratch.glob("*.jsonl")
+        ):
+            time.sleep(0.1)  # until the first answer
         for point in tqdm(range(options.points), desc="kills", unit="kill"):
             time.sleep(chance.uniform(*PAUSE_S))
             # Both at least once, then at random.

@@ -88,7 +88,7 @@ def test_group_answers_every_item_and_shares_batches():
 
     def work(items):
         batches.append(len(items))
-        time.sleep(0.01)
+        time.sleep(0.1)
         return [ValueError(item) if item % 3 == 0 else item * 2 for item in items]
 
     group = Group(work)
@@ -99,7 +99,8 @@ def test_group_answers_every_item_and_shares_batches():
     assert max(batches) <= MAX_BATCH
 
 
-def test_batch_waits_for_those_who_were_answered_just_before():
+def test_batch_waits_for_those_who_were_answered_just_before(monkeypatch):
+    monkeypatch.setattr("dressform.billing_server.ledger.group.PATIENCE_S", 0.1)  # busy: more
     batches = []
 
     def work(items):

@@ -394,7 +394,7 @@ def go(shop, *names):
 def test_two_processes_share_a_folder_and_lose_nothing(shop):
     for number in range(12):
         paint(shop / "in" / f"{number}.png", number)
-    both = [start(shop, name, 0.05) for name in ("one", "two")]
+    both = [start(shop, name, 0.3) for name in ("one", "two")]
     go(shop, "one", "two")
     assert [process.wait(240) for process in both] == [0, 0]
     found = rows(shop)

@@ -53,7 +53,7 @@ def test_a_cancel_reaches_the_worker_at_once(leased, hosted):
     thread.join(timeout=10)
     command, at = heard[0]
     assert command == "cancel"
-    assert at - asked < 1
+    assert at - asked < 8  # without a bell it hears after 20 s
     assert one.tell("wait", wait_s=20).json == {"command": "cancel"}  # asked too late is not lost
     one.tell("complete", gpu_ms=0)
     assert hosted.runs.get(one.account, one.run).state == "canceled"

@@ -83,7 +83,7 @@ def test_idle_worker_gets_a_run_at_once(runs, worker, customer):
     thread = threading.Thread(target=lambda: got.append(one.lease(wait_s=20)))
     thread.start()
     run = who.submit()
-    thread.join(timeout=5)
+    thread.join(timeout=15)  # a question that nothing wakes takes 20 s
     assert got
     assert got[0].run == run.id
 
@@ -147,9 +147,9 @@ def test_goodbye_ends_the_question(runs, worker):
     begun = time.monotonic()
     thread, got = polling(one)
     runs.leases.goodbye(one.key, one.id)
-    thread.join(timeout=10)
+    thread.join(timeout=15)
     assert got == [None]
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 15
 
 
 def test_drained_worker_gets_nothing(runs, worker, customer):

@@ -197,7 +197,7 @@ def test_attack_30_time_is_limited_as_a_whole(receiver, monkeypatch):
     begun = time.monotonic()
     with pytest.raises(OutboundError, match="No answer"):
         post(parse(receiver(drip).url, local=True), b"{}", {})
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 3.5  # it drips for 4 s
 
 
 def test_what_is_no_http_is_no_answer(monkeypatch):
