@@ -35,8 +35,9 @@ class Server:
 
     def __init__(self, data):
         command = [sys.executable, "-c", PROGRAM, "serve", "--port=0", f"--data={data}"]
+        variables = os.environ | {"RATE_LIMIT": "100000 per minute"}
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables
         )
         self.said = ""
         self.url = self.line(r"Dashboard: (\S+)")
@@ -70,7 +71,7 @@ def told(folder, eventually):
     seen.place = place
     servers = [Server(place / "old")]
     try:
-        live(servers[0], seen, place)
+        live(servers[0], seen, place, eventually)
         servers[0].end()
         seen.verified = run("restore", seen.backup, "--data", place / "new")
         servers.append(Server(place / "new"))
@@ -89,7 +90,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=clean)
 
 
-def live(server, seen, place):
+def live(server, seen, place, eventually):
     seen.admin = admin = server.line(r"Admin key: (df_\S+)")
     server.call(admin, "POST", "/v1/rates", {"gpu_class": "cpu", "micro_per_gpu_s": 1000})
     person = server.call(admin, "GET", "/v1/customers")["customers"][0]["account"]
@@ -115,7 +116,7 @@ def live(server, seen, place):
     for one in threads:
         one.start()
     try:
-        time.sleep(3)
+        eventually(lambda: failed or is_busy(server, admin), timeout_s=120)
         told = {"token": token, "gpu_ms": 1, "phase": "executing"}
         server.call(admin, "POST", f"/worker/v1/runs/{seen.lost}/heartbeat", told)
         done = run("backup", place / "backups", "--data", place / "old")
@@ -131,10 +132,20 @@ def live(server, seen, place):
     seen.purchases = server.call(admin, "GET", "/v1/purchases")["purchases"]
 
 
+def is_busy(server, key):
+    """Says whether runs were charged and packs bought, so that a backup is of them."""
+    lines = statement(server, key)
+    return len(of_kind(lines, "capture")) > 3 and len(of_kind(lines, "grant")) > 2
+
+
 def go_on(server, seen, eventually):
     """The restored server serves: keys are good, and what was at work is queued again."""
-    seen.new = statement(server, seen.admin)
-    seen.balance = server.call(seen.admin, "GET", "/v1/balance")
+    seen.now = None
+    while seen.now != (now := statement(server, seen.admin)):
+        seen.now, seen.balance = now, server.call(seen.admin, "GET", "/v1/balance")
+    # An order that was open at that moment is settled when it is a minute old.
+    settled = [line for line in of_kind(now, "grant") if line not in seen.old]
+    seen.new = [line for line in now if line not in settled]
     seen.pictures = {
         output["url"]: download(server, seen.admin, output)
         for job in jobs(server, seen.admin)
@@ -207,7 +218,10 @@ def buy(server, key):
     made = server.call(key, "POST", "/v1/checkouts", {"pack": "starter"})
     card = {"card": "4242424242424242"}
     requests.post(made["url"], card, allow_redirects=False, timeout=60)
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60  # one after another: only so many may be unpaid
+    while server.call(key, "GET", f"/v1/checkouts/{made['order']}")["state"] != "paid":
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
 
 
 def statement(server, key):
@@ -258,7 +272,7 @@ def test_backup_is_of_one_moment_in_the_middle_of_the_load(told):
 def test_restored_ledger_is_whole_and_balances_are_of_that_moment(told):
     assert told.verified.returncode == 0, told.verified.stderr + told.verified.stdout
     assert "Everything agrees." in told.verified.stdout
-    assert told.balance["available_micro"] == available(told.new)
+    assert told.balance["available_micro"] == available(told.now)
 
 
 def test_pictures_of_runs_are_there(told):
