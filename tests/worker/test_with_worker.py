@@ -117,7 +117,7 @@ def live(start, seen):
     seen.later_balance, seen.later_lines = again.get("/balance"), list(again.lines)
     begun = time.monotonic()
     again.process.send_signal(signal.SIGTERM)
-    seen.status = again.process.wait(timeout=60)
+    seen.status = again.process.wait(timeout=120)
     seen.stopped_s = time.monotonic() - begun
     seen.left_after_stop = gone(seen.data)
 
@@ -140,7 +140,7 @@ def canceled(comfy, seen):
     seen.canceled = at_work(comfy, slow(1), seen)
     begun = time.monotonic()
     seen.canceled.cancel()
-    seen.canceled.wait(60)
+    seen.canceled.wait(120)
     seen.canceled_s = time.monotonic() - begun
 
 
@@ -228,7 +228,7 @@ def test_canceled_run_ends_soon_and_costs_what_it_used(day):
     assert told["billing"]["charged_micro"] == told["metrics"]["gpu_ms"] * RATE // 1000 > 0
     assert day.captures[day.canceled.id] == [told["billing"]["charged_micro"]]
     assert told["outputs"] == []
-    assert day.canceled_s < 20
+    assert day.canceled_s < 60
 
 
 def test_queued_runs_end_and_are_charged_once_each(day):
@@ -273,5 +273,5 @@ def test_key_and_credits_are_made_once(day):
 
 def test_sigterm_ends_both(day):
     assert day.status in (0, 143)
-    assert day.stopped_s < 30
+    assert day.stopped_s < 60
     assert day.left_after_stop == []

@@ -128,7 +128,7 @@ def gone(data):
                     found.append(command)
         return found
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while (left := naming()) and time.monotonic() < deadline:
         time.sleep(0.2)
     return left
