@@ -71,16 +71,22 @@ class Stage:
     """A market, workers and customers, on which faults strike; `load` is the runs of a round."""
 
     def __init__(
-        self, scratch: Path, seed: int = 1, load: int = LOAD, bucket: Bucket | None = None
+        self,
+        scratch: Path,
+        seed: int = 1,
+        load: int = LOAD,
+        bucket: Bucket | None = None,
+        lease_s: float = LEASE_S,
+        shown_s: float = SHOWN_S,
     ):
-        self._load = load
+        self._load, self.lease_s, self.shown_s = load, lease_s, shown_s
         self.bucket = bucket
         self.chance = random.Random(seed)  # noqa: S311
         self.cables = Cables(NAMES, bridged=bucket is None)  # the bucket is at loopback
         self.market = Market(
             scratch,
             customers=CUSTOMERS,
-            lease_s=LEASE_S,
+            lease_s=lease_s,
             addresses=self.cables.addresses,
             variables=bucket
             and VARIABLES | {"BENCH_STORE": bucket.prefix(), "BENCH_STORE_ENDPOINT": bucket.url},
@@ -150,7 +156,7 @@ class Stage:
                 answer = requests.get(self.market.url + path, headers=sent, timeout=20)
                 return answer.json() if answer.ok else None
 
-            return wait_for(asked, f"an answer to {path}", SHOWN_S)
+            return wait_for(asked, f"an answer to {path}", self.shown_s)
 
         with contextlib.suppress(TimeoutError):
             outputs = told(f"/api/v2/jobs/{run}")["outputs"]
@@ -180,7 +186,7 @@ def kill_comfyui(stage: Stage, name: str) -> None:
 
 def stop_worker(stage: Stage, name: str) -> None:
     stage.crew.workers[name].send(signal.SIGSTOP)
-    time.sleep(3 * LEASE_S)
+    time.sleep(3 * stage.lease_s)
     stage.crew.workers[name].send(signal.SIGCONT)
 
 
@@ -195,17 +201,17 @@ def stop_comfyui(stage: Stage, name: str) -> None:
 
 def cut_network(stage: Stage, name: str) -> None:
     with stage.cables.pulled(name):
-        time.sleep(stage.chance.choice([0.3, 1.0, 3.0]) * LEASE_S)
+        time.sleep(stage.chance.choice([0.3, 1.0, 3.0]) * stage.lease_s)
 
 
 def go_dead(stage: Stage, name: str) -> None:
     with stage.cables.dead(name):
-        time.sleep(stage.chance.choice([0.3, 1.0, 3.0]) * LEASE_S)
+        time.sleep(stage.chance.choice([0.3, 1.0, 3.0]) * stage.lease_s)
 
 
 def kill_server(stage: Stage, _: str) -> None:
     stage.market.kill_server()
-    time.sleep(stage.chance.choice([0.1, 0.5, 2.0]) * LEASE_S)
+    time.sleep(stage.chance.choice([0.1, 0.5, 2.0]) * stage.lease_s)
     stage.market.serve(wait=False)
 
 
@@ -218,7 +224,7 @@ def fill_disk(stage: Stage, name: str) -> None:
 
 
 def lose_store(stage: Stage, _: str) -> None:
-    away_s = stage.chance.choice([0.3, 1.0]) * LEASE_S
+    away_s = stage.chance.choice([0.3, 1.0]) * stage.lease_s
     if stage.bucket:
         stage.bucket.stop()
         time.sleep(away_s)
