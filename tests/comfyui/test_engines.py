@@ -29,7 +29,7 @@ pytestmark = pytest.mark.comfyui
 HERE = Path(__file__).parent
 TRY_ON, REPORT, PICTURE = "5", "6", "7"
 REPORT_OUTPUT = 5
-STEPS = 40
+STEPS = 100
 # A press that comes between two steps finds the next one beginning.
 STEPS_AFTER_STOP = 1
 FREED_WITHIN_MB = 50
@@ -201,7 +201,7 @@ def test_a_lora_comes_and_goes_without_loading_the_engine_again(server):
     assert (none, none_again) == ([], [])
     assert [lora["name"] for lora in one] == ["shiny.safetensors"]
     assert (worn != bare).any(-1).sum() > 1000
-    assert np.array_equal(again, bare)
+    assert np.abs(again.astype(int) - bare).max() <= 1  # but for rounding
     assert loads == loads_with == loads_after
 
 

@@ -7,6 +7,7 @@ import pytest
 import tiny_flux2
 from dressform.inference import flux2_klein, memory, references
 from dressform.inference.painter import TASKS, PaintRequest, Setup
+from paintings import alike
 
 TRY_ON, MANNEQUIN_TO_MODEL = TASKS
 pytestmark = pytest.mark.usefixtures("diffusers")
@@ -82,7 +83,7 @@ def test_it_paints_what_the_pipeline_paints(diffusers, paths, painter, asked):
     grown[16:64, 16:48] = 1
     garment = references.picture(asked.garments[0])
     expected = direct(diffusers, paths, asked, prompt, mask=grown, image_reference=garment)
-    assert np.array_equal(painted, expected)
+    assert alike(painted, expected)
 
 
 def test_several_references_of_one_size_are_those_of_the_pipeline(diffusers, paths, painter, asked):
@@ -107,7 +108,7 @@ def test_try_on_shows_the_pipeline_nothing_of_the_old_garment(diffusers, paths, 
         image=np.full_like(asked.image, references.GREY),
         image_reference=references.picture(asked.garments[0]),
     )
-    assert np.array_equal(painted, expected)
+    assert alike(painted, expected)
 
 
 def test_what_was_under_the_mask_does_not_matter_for_try_on(painter, asked):
@@ -132,7 +133,7 @@ def test_what_was_under_the_mask_does_not_matter_for_try_on(painter, asked):
 def test_outside_the_mask_the_pipeline_keeps_the_latents(painter, asked):
     nothing = painter.paint(asked._replace(mask=np.zeros_like(asked.mask)), silent)[0]
     other_noise = asked._replace(mask=np.zeros_like(asked.mask), seeds=(6,))
-    assert np.array_equal(nothing, painter.paint(other_noise, silent)[0])
+    assert alike(nothing, painter.paint(other_noise, silent)[0])
 
 
 def test_person_and_pose_are_looked_at(painter, asked):
@@ -140,12 +141,12 @@ def test_person_and_pose_are_looked_at(painter, asked):
     lines = np.zeros_like(asked.image)
     lines[20:80, 30:34] = (255, 80, 0)
     for extra in ({"person": 255 - asked.garments[0]}, {"roles": lines}, {"skeleton": lines}):
-        assert not np.array_equal(painter.paint(asked._replace(**extra), silent)[0], before)
+        assert not alike(painter.paint(asked._replace(**extra), silent)[0], before)
 
 
 def test_an_empty_drawing_is_not_looked_at(painter, asked):
     empty = asked._replace(roles=np.zeros_like(asked.image), skeleton=np.zeros_like(asked.image))
-    assert np.array_equal(painter.paint(empty, silent)[0], painter.paint(asked, silent)[0])
+    assert alike(painter.paint(empty, silent)[0], painter.paint(asked, silent)[0])
 
 
 def test_a_crop_of_more_than_a_megapixel_comes_back_at_its_size(painter, asked):
@@ -173,7 +174,7 @@ def test_weights_that_are_not_distilled_are_guided(diffusers, tmp_path, asked):
         image_reference=references.picture(asked.garments[0]),
         guidance_scale=4.0,
     )
-    assert np.array_equal(painted, expected)
+    assert alike(painted, expected)
     assert torch.is_grad_enabled()
     painter.close()
 
@@ -214,7 +215,7 @@ def test_a_gguf_file_is_the_transformer_where_the_setup_says_so(quantized, paint
     loaded.close()
     loaded = flux2_klein.load({"flux2-klein-4b": quantized}, Setup())
     assert not is_gguf(loaded)
-    assert np.array_equal(loaded.paint(asked, silent)[0], painter.paint(asked, silent)[0])
+    assert alike(loaded.paint(asked, silent)[0], painter.paint(asked, silent)[0])
     loaded.close()
 
 
