@@ -53,7 +53,7 @@ const ALIKE = Object.entries({
   file_input: ["file_name"],
   input_kind: ["unsupported_type"],
   missing_asset: ["blob_not_found", "not_found"],
-  sending: ["hash_mismatch", "in_progress", "too_many_streams", "too_slow", "unavailable"],
+  sending: ["hash_mismatch", "in_progress", "length_required", "limit", "too_many_streams", "too_slow", "unavailable"],
   versions: ["bad-request", "idempotency_key_reuse", "invalid", "malformed", "not-json", "stale_token"],
 });
 
