@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from .. import database
 from ..ledger.away import answering
-from . import events, money
-from .book import FAILING, Runs
+from . import events, limits, money
+from .book import Runs
 from .endings import LOCK, close, end, locked, lose
 from .leases import token_digest
 from .values import (
@@ -210,8 +210,9 @@ class Attempts:
 
     def _spare(self, account: int) -> None:
         """Keeps workers from what an account has waiting that has used too much for nothing."""
-        for id_ in self._runs.misused(account):
-            self._unbegun(id_, FAILED, {"code": "too_many_failures", "message": FAILING})
+        error = {"code": "too_many_failures", "message": limits.FAILING}
+        for id_ in limits.waiting(self._engine, account, self._clock()):
+            self._unbegun(id_, FAILED, error)
 
     def _unbegun(self, id_: str, state: str, error: dict[str, Any]) -> bool:
         """Ends a run, free, if it still waits."""

@@ -16,20 +16,16 @@ from ..ledger import BudgetExceededError, Ledger
 from ..ledger.away import answering
 from ..ledger.card import RATES
 from ..ledger.pricing import Rate
-from . import events, money, workflow
+from . import events, limits, money, workflow
 from .endings import end, locked
 from .policy import Policy
 from .values import (
     ALIVE,
     CANCELED,
     CANCELING,
-    FREE_LOAD_MS,
-    FREE_MS,
-    FREE_WITHIN,
     HOLD_AFTER_START,
     KEPT,
     KNOWN,
-    MAX_ACTIVE,
     QUEUED,
     RUN,
     RUNNING,
@@ -43,8 +39,7 @@ from .values import (
     no_run,
 )
 
-NOT_READY_S, FULL_S, WAIT_S = 30, 5, 600  # to wait before asking again
-FAILING = "Workflows that succeed are required, got too many failures. Try them locally."
+NOT_READY_S = 30  # to wait before asking again
 PAGE, MAX_PAGE = 50, 100
 
 
@@ -206,13 +201,13 @@ class Runs:
                     more.append((_LABEL, {"account": caller.account, "id": id_, "label": label}))
                 (counted,), (made,), *_ = database.together(
                     connection,
-                    self._counting(caller.account),
+                    limits.counting(caller.account, now),
                     (_INSERT, row),
                     *more,
                     events.adding(id_, "status", status=QUEUED),
                     events.ringing(events.QUEUE),
                 )
-                _require_place(*counted)
+                limits.require(*counted)
         except BudgetExceededError as error:
             self.ledger.tell(caller.account, error)
             raise
@@ -304,22 +299,6 @@ class Runs:
 
     # Inside
 
-    def _counting(self, account: int) -> database.Statement:
-        """Returns what counts; the account is locked by its hold, so nobody slips in between."""
-        sql = f"""SELECT count(*), ({_FREE}) FROM runs.run
-            WHERE account = :a AND state IN ('queued', 'running', 'canceling')"""
-        return sql, self._free(account)
-
-    def _free(self, account: int) -> dict[str, Any]:
-        return {"a": account, "t": self.clock() - FREE_WITHIN, "load": FREE_LOAD_MS}
-
-    def misused(self, account: int) -> list[str]:
-        """Returns the runs that wait of an account that has used too much for nothing."""
-        sql = f"""SELECT id FROM runs.run WHERE account = :a AND state = 'queued'
-            AND ({_FREE}) >= :most"""
-        values = self._free(account) | {"most": FREE_MS}
-        return [id_ for (id_,) in database.execute(self.engine, sql, **values)]
-
     def _here(self, rows: Sequence[tuple], wanted: Set[str]) -> Sequence[Worker]:
         """Returns workers of these GPU classes that are here; if none is, those that were."""
         known = [(Worker(*row), seen_at) for *row, seen_at in rows]
@@ -343,15 +322,6 @@ def _replayed(connection: sa.Connection, account: int, key: str, digest: bytes) 
         text = "A new Idempotency-Key is required for another job, got a used one. Send a UUID."
         raise RunError("idempotency_key_reuse", 422, text)
     return Run(*rows[0][1:])
-
-
-def _require_place(active: int, free_ms: int) -> None:
-    """Refuses one run more of an account that has many, or whose runs fail."""
-    if active >= MAX_ACTIVE:
-        text = f"At most {MAX_ACTIVE} jobs may wait and run, got one more. Ask again."
-        raise RunError("queue_full", 429, text, retry_after=FULL_S)
-    if free_ms >= FREE_MS:
-        raise RunError("too_many_failures", 429, FAILING, retry_after=WAIT_S)
 
 
 def _require(plan: Plan) -> None:
@@ -387,13 +357,6 @@ def _place(model: tuple[str, str], there: Sequence[str]) -> str | None:
     return next((one for one in sorted(there) if one.partition("/")[2] == name), None)
 
 
-# What fails, or is cancelled before it uses a GPU, costs nothing; so that nobody holds workers that
-# way on purpose, not forever.
-_FREE = """SELECT coalesce(sum(greatest(t.gpu_ms,
-        extract(epoch FROM ended_at - leased_at) * 1000 - :load)), 0)::bigint
-    FROM runs.attempt t JOIN runs.run r ON r.id = t.run
-    WHERE t.ended_at > :t AND (t.outcome = 'fail:workflow' OR t.gpu_ms = 0)
-    AND t.outcome IN ('fail:workflow', 'complete') AND r.account = :a AND r.charged = 0"""
 _COLUMNS = """id account api_key key request workflow metadata classes models shape nodes priority
     gpu_class rate hold held estimate_ms max_gpu_ms max_micro created_at start_by hold_until
     expires_at""".split()

@@ -181,7 +181,7 @@ def test_quote_learns_from_runs_that_were_alike(runs, worker, customer, clock):
 def test_workflows_that_fail_on_purpose_are_free_only_for_a_while(
     runs, worker, customer, clock, monkeypatch
 ):
-    monkeypatch.setattr("dressform.billing_server.runs.book.FREE_MS", 40 * S)
+    monkeypatch.setattr("dressform.billing_server.runs.limits.FREE_MS", 40 * S)
     one, who, told = worker(), customer(), {"fault": "workflow", "code": "x", "message": ""}
     for _ in range(2):
         run = who.submit()
@@ -198,7 +198,7 @@ def test_workflows_that_fail_on_purpose_are_free_only_for_a_while(
 def test_what_waits_of_an_account_whose_workflows_fail_ends_free(
     runs, worker, customer, clock, monkeypatch, no_hold_left
 ):
-    monkeypatch.setattr("dressform.billing_server.runs.book.FREE_MS", 40 * S)
+    monkeypatch.setattr("dressform.billing_server.runs.limits.FREE_MS", 40 * S)
     one, who, told = worker(), customer(), {"fault": "workflow", "code": "x", "message": ""}
     waiting = [who.submit() for _ in range(4)]
     for _ in range(2):

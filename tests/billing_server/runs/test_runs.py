@@ -127,7 +127,7 @@ def test_run_that_nobody_began_expires_free(runs, worker, customer, clock, no_ho
 
 
 def test_queue_of_an_account_is_bounded(runs, worker, customer, monkeypatch):
-    monkeypatch.setattr("dressform.billing_server.runs.book.MAX_ACTIVE", 2)
+    monkeypatch.setattr("dressform.billing_server.runs.limits.MAX_ACTIVE", 2)
     worker()
     who = customer()
     who.submit(), who.submit()

@@ -195,7 +195,7 @@ def test_insufficient_credits_is_402(client, parts):
 
 
 def test_full_queue_is_429_with_retry_after(client, monkeypatch):
-    monkeypatch.setattr("dressform.billing_server.runs.book.MAX_ACTIVE", 0)
+    monkeypatch.setattr("dressform.billing_server.runs.limits.MAX_ACTIVE", 0)
     monkeypatch.setattr("comfy_sdk.client._QUEUE_RETRY_BUDGET", 0.0)
     with pytest.raises(exceptions.QueueFull) as caught:
         client.submit(client.workflows.from_json(graph()))
